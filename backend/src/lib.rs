@@ -1,0 +1,1 @@
+//! The plain-HTTP data service behind the gateway: databases, groups, users, documents.

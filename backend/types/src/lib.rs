@@ -1,0 +1,324 @@
+//! What the gateway and the backend say to each other: ids, roles, the directory.
+//!
+//! The directory is the one snapshot from which the gateway knows databases, ports and login
+//! material. The backend serves it by revision:
+//!
+//! - `GET /directory?after={revision}&wait={seconds}`: 200 with a [`Directory`] as soon as its
+//!   revision is greater than `after`, 204 when `wait` (at most 60) passed without a change;
+//! - `POST /directory` with [`Changes`]: all of them in one transaction, or none. 200 with the new
+//!   [`Directory`], 409 when a port or an id is taken or the revision moved on, 400 when a
+//!   change makes no sense; the body of a refusal has `error.code` and `error.message`.
+//!
+//! Nothing here opens a socket or a file. Over TCP both need the shared key ([`header::KEY`]).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Names of the headers by which the gateway tells the backend who asks.
+pub mod header {
+    /// The database id.
+    pub const DATABASE: &str = "x-smarts-database";
+    /// The user's id, percent-encoded UTF-8.
+    pub const USER: &str = "x-smarts-user";
+    /// `mobile-user`, `external-connection` or `administrator`.
+    pub const ROLE: &str = "x-smarts-role";
+    /// The client's address.
+    pub const CLIENT: &str = "x-smarts-client";
+    /// The shared key; only over TCP.
+    pub const KEY: &str = "x-smarts-key";
+    /// One id for a request in both logs.
+    pub const REQUEST_ID: &str = "x-request-id";
+}
+
+/// A database's code: lower-case, 1 to 64 of `a-z 0-9 - _ .`; a GUID unless somebody chose otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DatabaseId(String);
+
+/// The text is no database id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("\"{0}\" is not a database id: 1 to 64 of a-z 0-9 - _ . are allowed")]
+pub struct NotADatabaseId(pub String);
+
+impl DatabaseId {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DatabaseId {
+    type Err = NotADatabaseId;
+
+    /// Letter case is folded: clients send GUIDs in either.
+    fn from_str(text: &str) -> Result<Self, NotADatabaseId> {
+        let id = text.to_ascii_lowercase();
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        let named = id.chars().any(|c| c != '.');
+        if (1..=64).contains(&id.len()) && named && id.chars().all(legal) {
+            Ok(Self(id))
+        } else {
+            Err(NotADatabaseId(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for DatabaseId {
+    type Error = NotADatabaseId;
+
+    fn try_from(text: String) -> Result<Self, NotADatabaseId> {
+        text.parse()
+    }
+}
+
+impl From<DatabaseId> for String {
+    fn from(id: DatabaseId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for DatabaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a user may do, by his group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    MobileUser,
+    ExternalConnection,
+    Administrator,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [
+        Self::MobileUser,
+        Self::ExternalConnection,
+        Self::Administrator,
+    ];
+
+    /// As in [`header::ROLE`] and in YAML.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MobileUser => "mobile-user",
+            Self::ExternalConnection => "external-connection",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+/// The text names no role.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("\"{0}\" is not a role: mobile-user, external-connection or administrator")]
+pub struct NotARole(pub String);
+
+impl FromStr for Role {
+    type Err = NotARole;
+
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| NotARole(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Mode of work («Режим работы»). Only [`Mode::Server`] opens ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Server,
+    Folder,
+    Device,
+}
+
+/// All databases of one backend with their login material, at one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Grows with every change and is never used twice, also over restarts.
+    pub revision: u64,
+    pub databases: Vec<Database>,
+}
+
+/// One database as the gateway needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    pub id: DatabaseId,
+    #[serde(flatten)]
+    pub settings: DatabaseSettings,
+    /// 32 random bytes, hex: keys the blind indexes of this database's users.
+    pub index_key: String,
+    pub users: Vec<User>,
+}
+
+/// What the seed's database form holds («Редактирование настроек базы данных»).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSettings {
+    pub name: String,
+    /// Name of the folder under the gateway's `databases/`, or an absolute path on its host.
+    pub folder: String,
+    #[serde(default)]
+    pub comment: String,
+    #[serde(default)]
+    pub mode: Mode,
+    pub https: bool,
+    /// «Аутентификация по пользователю»: off means every request is served.
+    pub authentication: bool,
+    /// «Вход по штрихкоду».
+    #[serde(default)]
+    pub barcode_login: bool,
+    /// Data server port; 0 lets the system choose.
+    pub port: u16,
+    #[serde(default)]
+    pub print: PrintServer,
+    /// «Сжимать справочники и таблицы».
+    #[serde(default)]
+    pub compress: bool,
+    /// «Делать бэкапы документов».
+    #[serde(default = "yes")]
+    pub backups: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// «Сервер печати используется» and its port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrintServer {
+    #[serde(default)]
+    pub used: bool,
+    #[serde(default)]
+    pub port: u16,
+}
+
+/// A user's login material: hashes only, never a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    /// Argon2id in PHC form; a user without one cannot log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Blind index of the password: hex of HMAC-SHA-256 under `index_key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode_index: Option<String>,
+}
+
+/// Several changes that come into force together or not at all (two databases may swap ports).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// When given, the change applies only to this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    pub changes: Vec<Change>,
+}
+
+/// One change of the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// A database filled from the template: document types, three groups, one administrator.
+    Add {
+        id: DatabaseId,
+        settings: DatabaseSettings,
+    },
+    /// Replaces the settings; fields that are absent stay.
+    Set {
+        id: DatabaseId,
+        settings: SettingsPatch,
+    },
+    Remove {
+        id: DatabaseId,
+    },
+}
+
+/// [`DatabaseSettings`] with every field optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barcode_login: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub print: Option<PrintServer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_id_is_folded_and_cannot_leave_its_segment() {
+        assert_eq!(
+            "21E6D501-E8C1".parse::<DatabaseId>().unwrap().as_str(),
+            "21e6d501-e8c1"
+        );
+        for text in ["", "..", "a/b", "a b", "а", &"a".repeat(65)] {
+            assert!(text.parse::<DatabaseId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_role_reads_back_as_it_is_written() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert!("root".parse::<Role>().is_err());
+    }
+
+    #[test]
+    fn a_swap_of_two_ports_is_one_body() {
+        let set = |id: &str, port| Change::Set {
+            id: id.parse().unwrap(),
+            settings: SettingsPatch {
+                port: Some(port),
+                ..SettingsPatch::default()
+            },
+        };
+        let swap = Changes {
+            revision: Some(3),
+            changes: vec![set("a", 9707), set("b", 9706)],
+        };
+        let text = serde_json::to_string(&swap).unwrap();
+        assert_eq!(serde_json::from_str::<Changes>(&text).unwrap(), swap);
+        assert!(
+            text.contains(r#"{"change":"set","id":"a","settings":{"port":9707}}"#),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! (to be furnished)
+
+/// placeholder
+pub struct ClientAddr;
+/// placeholder
+pub struct ClientKey;
