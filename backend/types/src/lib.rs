@@ -11,9 +11,13 @@
 //!
 //! Nothing here opens a socket or a file. Over TCP both need the shared key ([`header::KEY`]).
 
+mod language;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+pub use language::Language;
 
 /// Names of the headers by which the gateway tells the backend who asks.
 pub mod header {
