@@ -1,1 +1,118 @@
+//! The gateway's YAML: types, and every fault of a file at once, each with its place.
+//!
+//! A file is read twice. First by a parser that keeps positions into a [tree](tree), which is
+//! held against the JSON schema of the types ([`shape`]) and then against the rules between keys
+//! ([`rules`]); only a tree without faults is handed to serde_yaml, which fills the types. So the
+//! types are the one source of what is legal: the schema, the README's key table and the messages
+//! follow from them. Anchors, tags and several documents in a file are refused: nothing here may
+//! grow beyond the file it was read from.
+//!
+//! Files are looked at (do they exist, who may read them), never held open or watched. Relative
+//! paths are relative to the working directory of the process.
 
+mod config;
+mod database;
+mod file;
+mod finding;
+mod nearest;
+mod rules;
+mod schema;
+mod shape;
+mod tree;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+pub use backend_types::Language;
+pub use config::{
+    Backend, CertificatePair, Config, Level, Limits, Log, LogTo, Metrics, RemoteBackend,
+    ServerPort, ServiceAccount, SharedAccount,
+};
+pub use database::{
+    Account, Authentication, DatabaseConfig, Method, PrintAuthentication, PrintConfig, Rights,
+    RightsRule, UserConfig, folder_name,
+};
+pub use finding::{Cause, Finding, Severity};
+pub use schema::{json_schema, key_table};
+pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
+
+/// The embedded deployment, in force where no file is named.
+pub const DEFAULT: &str = include_str!("../../../config/gateway.yaml");
+
+/// Bytes; ten thousand users take about four million.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// What the command line says in place of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// In place of the key `data`.
+    pub data: Option<PathBuf>,
+}
+
+/// A file without faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    pub config: Config,
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// Every fault of the file and, among them, its warnings, in the order of the file.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Finding>> {
+    let name = path.display().to_string();
+    match file::read(path) {
+        Ok(text) => check(&text, &name, overrides),
+        Err(cause) => Err(vec![Finding::new(&name, tree::Mark::START, "", cause)]),
+    }
+}
+
+/// Checks the text of a file that messages call `file`.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Vec<Finding>> {
+    let mut findings = finding::Findings::new(file);
+    let root = tree::read(text, &mut findings);
+    if let Some(root) = &root {
+        shape::check(root, &mut findings);
+        rules::check(root, overrides, &mut findings);
+    }
+    let config = if findings.has_faults() {
+        None
+    } else {
+        fill(text, overrides, &mut findings)
+    };
+    let findings = findings.in_order();
+    match config {
+        Some(config) => Ok(Loaded {
+            config,
+            warnings: findings,
+        }),
+        None => Err(findings),
+    }
+}
+
+fn fill(text: &str, overrides: &Overrides, findings: &mut finding::Findings) -> Option<Config> {
+    match serde_yaml::from_str::<Config>(text) {
+        Ok(mut config) => {
+            if let Some(data) = &overrides.data {
+                config.data.clone_from(data);
+            }
+            config.settle_folders();
+            Some(config)
+        }
+        Err(error) => {
+            let mark = error.location().map_or(tree::Mark::START, |place| {
+                tree::Mark::new(place.line(), place.column())
+            });
+            let detail = error.to_string();
+            findings.add(mark, "", Cause::Unreadable { detail });
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! What is wrong, where, and the words for it.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use fluent_templates::{LanguageIdentifier, Loader, langid};
+
+use crate::{Language, tree::Mark};
+
+fluent_templates::static_loader! {
+    static MESSAGES = {
+        locales: "./src/messages",
+        fallback_language: "en",
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
+
+/// Whether a file with this finding comes into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It does not.
+    Fault,
+    /// It does; `check --strict` refuses it, and `status` repeats it.
+    Warning,
+}
+
+/// One fault or warning with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// `databases[0].port`; empty for the file as a whole.
+    pub path: String,
+    pub cause: Cause,
+    /// What would be legal here; empty where the cause says it.
+    pub allowed: Vec<String>,
+    /// The legal word that was probably meant.
+    pub nearest: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(file: &str, mark: Mark, path: &str, cause: Cause) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: mark.line,
+            column: mark.column,
+            path: path.to_owned(),
+            cause,
+            allowed: Vec::new(),
+            nearest: None,
+        }
+    }
+
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.cause.severity()
+    }
+
+    /// One line: `file:line:column: path: message`.
+    #[must_use]
+    pub fn render(&self, language: Language) -> String {
+        let path = match self.path.as_str() {
+            "" => String::new(),
+            path => format!("{path}: "),
+        };
+        let mut message = self.cause.render(language);
+        if let Some(nearest) = &self.nearest {
+            message += "; ";
+            message += &say(language, "did-you-mean", &[("nearest", nearest)]);
+        }
+        if !self.allowed.is_empty() {
+            message += if self.nearest.is_some() { " " } else { "; " };
+            message += &say(
+                language,
+                "allowed",
+                &[("allowed", &self.allowed.join(", "))],
+            );
+        }
+        // What was typed in the file stands in the message; it must not break the line.
+        let message = message.replace(char::is_control, " ");
+        format!(
+            "{}:{}:{}: {path}{message}",
+            self.file, self.line, self.column
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Language::En))
+    }
+}
+
+/// The findings of one file while it is read.
+pub(crate) struct Findings {
+    file: String,
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    pub(crate) fn new(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            found: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, mark: Mark, path: &str, cause: Cause) -> &mut Finding {
+        let at = self.found.len();
+        self.found.push(Finding::new(&self.file, mark, path, cause));
+        #[expect(clippy::indexing_slicing, reason = "pushed in the line above")]
+        &mut self.found[at]
+    }
+
+    pub(crate) fn has_faults(&self) -> bool {
+        let fault = |finding: &Finding| finding.severity() == Severity::Fault;
+        self.found.iter().any(fault)
+    }
+
+    /// As they stand in the file.
+    pub(crate) fn in_order(mut self) -> Vec<Finding> {
+        self.found
+            .sort_by_key(|finding| (finding.line, finding.column));
+        self.found
+    }
+}
+
+fn say(language: Language, id: &str, arguments: &[(&'static str, &str)]) -> String {
+    const RU: LanguageIdentifier = langid!("ru");
+    const EN: LanguageIdentifier = langid!("en");
+    let language = match language {
+        Language::Ru => &RU,
+        Language::En => &EN,
+    };
+    let arguments: HashMap<Cow<'static, str>, _> = arguments
+        .iter()
+        .map(|&(name, value)| (Cow::Borrowed(name), value.to_owned().into()))
+        .collect();
+    MESSAGES.lookup_with_args(language, id, &arguments)
+}
+
+/// One line a cause: severity, name, arguments of its message, id of its message.
+macro_rules! causes {
+    ($($severity:ident $name:ident { $($argument:ident),* } $id:literal)*) => {
+        /// What is wrong. The fields are the arguments of the message.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Cause {
+            $($name { $($argument: String),* },)*
+        }
+
+        impl Cause {
+            /// The id of every message, with the names of its arguments.
+            #[cfg(test)]
+            pub(crate) const MESSAGES: &[(&str, &[&str])] =
+                &[$(($id, &[$(stringify!($argument)),*])),*];
+
+            #[must_use]
+            pub fn severity(&self) -> Severity {
+                match self {
+                    $(Self::$name { .. } => Severity::$severity,)*
+                }
+            }
+
+            /// Name of the cause for programs; it does not change with the language.
+            #[must_use]
+            pub fn id(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $id,)*
+                }
+            }
+
+            fn render(&self, language: Language) -> String {
+                match self {
+                    $(Self::$name { $($argument),* } =>
+                        say(language, $id, &[$((stringify!($argument), $argument.as_str())),*]),)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    // The file.
+    Fault FileUnreadable { file, reason } "file-unreadable"
+    Fault TooLarge {} "too-large"
+    Fault NotUtf8 {} "not-utf8"
+    Fault Syntax { detail } "syntax"
+    Fault Unreadable { detail } "unreadable"
+    Fault Anchor {} "anchor"
+    Fault Tag {} "tag"
+    Fault SecondDocument {} "second-document"
+
+    // Keys.
+    Fault UnknownKey { key } "unknown-key"
+    Fault MissingKey { key } "missing-key"
+    Fault DuplicateKey { key, line } "duplicate-key"
+    Fault KeyNotText {} "key-not-text"
+
+    // Values.
+    Fault ExpectedMapping {} "expected-mapping"
+    Fault ExpectedList {} "expected-list"
+    Fault ExpectedText {} "expected-text"
+    Fault ExpectedNumber { text } "expected-number"
+    Fault ExpectedSwitch { text } "expected-switch"
+    Fault NotAllowed { text } "not-allowed"
+    Fault NeedsQuotes { text } "needs-quotes"
+    Fault Quoted { text } "quoted"
+    Fault Empty {} "empty"
+    Fault TooLong { most } "too-long"
+    Fault OutOfRange { text, least, most } "out-of-range"
+    Fault NotAnAddress { text } "not-an-address"
+    Fault NotASocketAddress { text } "not-a-socket-address"
+    Fault NotANetwork { text } "not-a-network"
+    Fault NotADatabaseId { text } "not-a-database-id"
+    Fault NotAnUpstream { text } "not-an-upstream"
+    Fault UpstreamHttps { text } "upstream-https"
+    Fault NotAPath { text } "not-a-path"
+    Fault NotAnArgon2Hash {} "not-an-argon2-hash"
+    Fault Argon2OutOfBounds { parameters } "argon2-out-of-bounds"
+    Fault NotABlindIndex {} "not-a-blind-index"
+
+    // Between keys.
+    Fault NoSource {} "no-source"
+    Fault MetricsPublic { text } "metrics-public"
+    Fault TrustsEverybody { text } "trusts-everybody"
+    Fault DuplicateDatabase { id, line } "duplicate-database"
+    Fault PortTaken { port, holder, line } "port-taken"
+    Fault DuplicateLogin { name, holder, line } "duplicate-login"
+    Fault DuplicateSecret { holder, line } "duplicate-secret"
+    Fault DefaultPassword {} "default-password"
+    Fault NoSharedAccount {} "no-shared-account"
+    Fault UsersOfUpstream {} "users-of-upstream"
+    Fault AccountWithUpstream {} "account-with-upstream"
+    Fault LoginPathsUnused {} "login-paths-unused"
+    Fault BarcodeLoginUnused {} "barcode-login-unused"
+    Fault IndexWithoutBarcode {} "index-without-barcode"
+    Fault SecretReadable { file, mode } "secret-readable"
+    Fault NotAFile { file } "not-a-file"
+
+    Warning HttpsOff {} "https-off"
+    Warning AuthenticationOff {} "authentication-off"
+    Warning AuthenticationWithoutHttps {} "authentication-without-https"
+    Warning WhitelistsEverybody { file, line, text } "whitelists-everybody"
+    Warning ListDamaged { file, line, detail } "list-damaged"
+    Warning ListUnreadable { file, reason } "list-unreadable"
+    Warning NoUsers {} "no-users"
+    Warning UserWithoutIndex {} "user-without-index"
+    Warning UserWithoutBarcodeIndex {} "user-without-barcode-index"
+    Warning PortsStayClosed { mode } "ports-stay-closed"
+    Warning RightsWithoutRoles {} "rights-without-roles"
+    Warning SharedFolder { holder, line } "shared-folder"
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Language::En))
+    }
+}
+
+impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_every_message_and_name_its_arguments() {
+        let texts = [
+            ("ru", include_str!("messages/ru.ftl")),
+            ("en", include_str!("messages/en.ftl")),
+        ];
+        let other: &[(&str, &[&str])] =
+            &[("did-you-mean", &["nearest"]), ("allowed", &["allowed"])];
+        for (language, text) in texts {
+            let lines: HashMap<&str, &str> = text
+                .lines()
+                .filter_map(|line| line.split_once(" = "))
+                .collect();
+            let wanted = Cause::MESSAGES.iter().chain(other);
+            for (id, arguments) in wanted.clone() {
+                let line = lines
+                    .get(id)
+                    .unwrap_or_else(|| panic!("{language}: no {id}"));
+                assert_eq!(
+                    line.matches("{ $").count(),
+                    arguments.len(),
+                    "{language}: {id}"
+                );
+                for argument in *arguments {
+                    let place = format!("{{ ${argument} }}");
+                    assert!(line.contains(&place), "{language}: {id}: {place}");
+                }
+            }
+            assert_eq!(
+                lines.len(),
+                wanted.count(),
+                "{language}: a message nobody says"
+            );
+        }
+    }
+
+    #[test]
+    fn a_finding_is_one_line_whatever_was_typed() {
+        let cause = Cause::UnknownKey {
+            key: "a\nb\u{1b}[31m".into(),
+        };
+        let mut finding =
+            Finding::new("gateway.yaml", Mark::new(14, 3), "databases[0].prot", cause);
+        finding.nearest = Some("port".into());
+        finding.allowed = vec!["id".into(), "port".into()];
+        assert_eq!(
+            finding.render(Language::En),
+            "gateway.yaml:14:3: databases[0].prot: unknown key \"a b [31m\"; \
+             did you mean \"port\"? allowed: id, port"
+        );
+        assert!(finding.render(Language::Ru).contains("неизвестный ключ"));
+    }
+}

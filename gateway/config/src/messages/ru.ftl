@@ -1,0 +1,73 @@
+did-you-mean = может быть, «{ $nearest }»?
+allowed = допустимо: { $allowed }
+
+# Файл.
+file-unreadable = { $file } не читается: { $reason }
+too-large = файл больше 16 МиБ
+not-utf8 = файл не в кодировке UTF-8
+syntax = это не YAML: { $detail }
+unreadable = это не подходит: { $detail }
+anchor = якоря и ссылки YAML не поддерживаются; запишите значение полностью
+tag = теги YAML не поддерживаются; запишите значение без тега
+second-document = второй документ в одном файле не поддерживается
+
+# Ключи.
+unknown-key = неизвестный ключ «{ $key }»
+missing-key = нет обязательного ключа «{ $key }»
+duplicate-key = ключ «{ $key }» стоит здесь второй раз, впервые он в строке { $line }
+key-not-text = ключ должен быть словом
+
+# Значения.
+expected-mapping = здесь ожидаются ключи со значениями
+expected-list = здесь ожидается список
+expected-text = здесь ожидается текст
+expected-number = «{ $text }» не целое число
+expected-switch = «{ $text }» не true и не false
+not-allowed = «{ $text }» здесь недопустимо
+needs-quotes = { $text } без кавычек может быть прочитано не как текст; возьмите в кавычки
+quoted = число «{ $text }» пишется без кавычек
+empty = здесь не может быть пусто
+too-long = здесь больше { $most } символов
+out-of-range = { $text } вне пределов от { $least } до { $most }
+not-an-address = «{ $text }» не IP-адрес
+not-a-socket-address = «{ $text }» не IP-адрес с портом вида 127.0.0.1:10509
+not-a-network = «{ $text }» не IP-адрес и не сеть вида 10.0.0.0/8
+not-a-database-id = «{ $text }» не код базы: от 1 до 64 символов a-z 0-9 - _ .
+not-an-upstream = «{ $text }» не адрес сервера: ожидается http://узел:порт без пути
+upstream-https = { $text }: с сервером за собой шлюз говорит по обычному HTTP; укажите его адрес http://
+not-a-path = «{ $text }» не путь: он начинается с / и не содержит пробелов, ? и #
+not-an-argon2-hash = это не хэш Argon2id; его делает из пароля команда «gateway hash»
+argon2-out-of-bounds = параметры хэша { $parameters } вне допустимых; годный хэш делает команда «gateway hash»
+not-a-blind-index = это не слепой индекс из 64 шестнадцатеричных цифр; его делает команда «gateway hash»
+
+# Между ключами.
+no-source = базам неоткуда взяться: нет ни «backend», ни «databases»
+metrics-public = { $text } не петлевой адрес; метрики не бывают доступны снаружи
+trusts-everybody = { $text } значит верить каждому на слово, какой у него адрес
+duplicate-database = код базы «{ $id }» уже занят в строке { $line }
+port-taken = порт { $port } уже занят: { $holder } в строке { $line }
+duplicate-login = имя входа «{ $name }» уже занято: { $holder } в строке { $line }
+duplicate-secret = этот пароль или штрихкод тот же, что у { $holder } в строке { $line }
+default-password = это пароль из тех, что пробуют первыми
+no-shared-account = «shared» значит учетную запись из ключа «account» вверху файла, а ее нет
+users-of-upstream = пользователей здесь судит имеющийся сервер (authentication: upstream); этих никто не спросит
+account-with-upstream = при authentication: upstream на сервер идут пароль и имя самого клиента; учетная запись заменила бы их
+login-paths-unused = login_paths относится к authentication: upstream
+barcode-login-unused = barcode_login относится к authentication: gateway
+index-without-barcode = barcode_index относится к штрихкоду, а его нет
+secret-readable = { $file } доступен другим (права { $mode }); нужно 0600
+not-a-file = { $file } не файл
+
+# Предупреждения.
+https-off = https выключен: все передается открыто
+authentication-off = аутентификация выключена: обслуживается каждый, кто достиг порта
+authentication-without-https = пароли и токены передаются открыто: аутентификация без https
+whitelists-everybody = { $file }:{ $line }: { $text } вносит в белый список всех
+list-damaged = { $file }:{ $line }: { $detail }
+list-unreadable = { $file } не читается: { $reason }
+no-users = никто не сможет войти: authentication: gateway без пользователей
+user-without-index = без «index» этот пользователь входит только по имени и паролю
+user-without-barcode-index = без «barcode_index» по этому штрихкоду не войти
+ports-stay-closed = при mode: { $mode } порты этой базы остаются закрытыми
+rights-without-roles = при authentication: upstream шлюз не знает ролей; rights не действует, напишите «pass»
+shared-folder = папка, а с ней и списки, общая с { $holder } в строке { $line }

@@ -1,0 +1,357 @@
+//! Single values of the file: how a text becomes one, and how the schema names it.
+//!
+//! [`FORMATS`] binds the schema's `format` to the parser that serde uses too, so what the check
+//! of the tree lets pass is what the types accept.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use backend_types::DatabaseId;
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::Cause;
+
+type Check = fn(&str) -> Result<(), Cause>;
+
+/// The schema's `format` → whether a text is one.
+pub(crate) const FORMATS: [(&str, Check); 8] = [
+    ("ip-address", |text| parse_ip(text).map(drop)),
+    ("socket-address", |text| parse_socket(text).map(drop)),
+    ("network", |text| text.parse::<Net>().map(drop)),
+    ("http-url", |text| text.parse::<Upstream>().map(drop)),
+    ("url-path", |text| text.parse::<UrlPath>().map(drop)),
+    ("database-id", |text| parse_id(text).map(drop)),
+    ("argon2id", |text| text.parse::<PasswordHash>().map(drop)),
+    ("blind-index", |text| text.parse::<BlindIndex>().map(drop)),
+];
+
+fn text(format: &str) -> Schema {
+    json_schema!({"type": "string", "format": format})
+}
+
+pub(crate) fn ip_address(_: &mut SchemaGenerator) -> Schema {
+    text("ip-address")
+}
+
+pub(crate) fn socket_address(_: &mut SchemaGenerator) -> Schema {
+    text("socket-address")
+}
+
+pub(crate) fn database_id(_: &mut SchemaGenerator) -> Schema {
+    text("database-id")
+}
+
+pub(crate) fn language(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["ru", "en"]})
+}
+
+pub(crate) fn mode(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["server", "folder", "device"]})
+}
+
+pub(crate) fn role(_: &mut SchemaGenerator) -> Schema {
+    let roles = backend_types::Role::ALL.map(backend_types::Role::as_str);
+    json_schema!({"type": "string", "enum": roles})
+}
+
+fn parse_ip(text: &str) -> Result<IpAddr, Cause> {
+    text.parse().map_err(
+        |_not_an_address: std::net::AddrParseError| Cause::NotAnAddress { text: text.into() },
+    )
+}
+
+fn parse_socket(text: &str) -> Result<SocketAddr, Cause> {
+    let none = |_: std::net::AddrParseError| Cause::NotASocketAddress { text: text.into() };
+    text.parse().map_err(none)
+}
+
+fn parse_id(text: &str) -> Result<DatabaseId, Cause> {
+    let none = |_: backend_types::NotADatabaseId| Cause::NotADatabaseId { text: text.into() };
+    text.parse().map_err(none)
+}
+
+/// Serde and the schema of a value that is written as one text.
+macro_rules! as_text {
+    ($name:ident, $format:literal) => {
+        impl TryFrom<String> for $name {
+            type Error = Cause;
+
+            fn try_from(text: String) -> Result<Self, Cause> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $format.into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                text($format)
+            }
+        }
+    };
+}
+
+/// An address or a network; host bits are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Net(pub IpNet);
+
+as_text!(Net, "network");
+
+impl FromStr for Net {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let net = match text.parse::<IpAddr>() {
+            Ok(address) => Some(IpNet::from(address)),
+            Err(_) => text.parse::<IpNet>().ok(),
+        };
+        net.map(|net| Self(net.trunc()))
+            .ok_or_else(|| Cause::NotANetwork { text: text.into() })
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A server that answers plain HTTP: host and port, nothing behind them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Upstream {
+    host: String,
+    port: u16,
+}
+
+as_text!(Upstream, "http-url");
+
+impl Upstream {
+    /// A name, or an address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let wrong = || Cause::NotAnUpstream { text: text.into() };
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("https://") {
+            return Err(Cause::UpstreamHttps { text: text.into() });
+        }
+        let rest = lower.strip_prefix("http://").ok_or_else(wrong)?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
+                host.parse::<std::net::Ipv6Addr>()
+                    .map_err(|_no_address| wrong())?;
+                (host, port)
+            }
+            None => match rest.split_once(':') {
+                Some((host, _)) => (host, rest.get(host.len()..).unwrap_or_default()),
+                None => (rest, ""),
+            },
+        };
+        let port = match port.strip_prefix(':') {
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().map_err(|_no_port| wrong())?
+            }
+            Some(_) => return Err(wrong()),
+            None if port.is_empty() => 80,
+            None => return Err(wrong()),
+        };
+        let legal = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_address = host.contains(':');
+        if host.is_empty() || port == 0 || !(is_address || host.chars().all(legal)) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "http://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "http://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// A path, or the beginning of one, as it stands in a request line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UrlPath(String);
+
+as_text!(UrlPath, "url-path");
+
+impl UrlPath {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UrlPath {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let legal = |b: u8| b.is_ascii_graphic() && b != b'?' && b != b'#';
+        if text.starts_with('/') && text.bytes().all(legal) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Cause::NotAPath { text: text.into() })
+        }
+    }
+}
+
+impl fmt::Display for UrlPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An Argon2id hash in PHC form, within the bounds of what we are willing to compute.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PasswordHash(String);
+
+as_text!(PasswordHash, "argon2id");
+
+impl PasswordHash {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PasswordHash {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let mut parts = text.split('$').skip(1);
+        let mut next = || parts.next().ok_or(Cause::NotAnArgon2Hash {});
+        if !(text.starts_with("$argon2id$") && next()? == "argon2id" && next()? == "v=19") {
+            return Err(Cause::NotAnArgon2Hash {});
+        }
+        let (parameters, salt, hash) = (next()?, next()?, next()?);
+        let base64 = |part: &str, length: std::ops::RangeInclusive<usize>| {
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+            length.contains(&part.len()) && part.bytes().all(legal)
+        };
+        if parts.next().is_some() || !base64(salt, 11..=86) || !base64(hash, 14..=86) {
+            return Err(Cause::NotAnArgon2Hash {});
+        }
+        let mut seen = [None::<u32>; 3];
+        for parameter in parameters.split(',') {
+            let (name, value) = parameter.split_once('=').ok_or(Cause::NotAnArgon2Hash {})?;
+            let value = value
+                .parse()
+                .map_err(|_no_number| Cause::NotAnArgon2Hash {})?;
+            let place = match name {
+                "m" => 0,
+                "t" => 1,
+                "p" => 2,
+                _ => return Err(Cause::NotAnArgon2Hash {}),
+            };
+            if let Some(slot) = seen.get_mut(place) {
+                *slot = Some(value);
+            }
+        }
+        let [Some(memory), Some(passes), Some(lanes)] = seen else {
+            return Err(Cause::NotAnArgon2Hash {});
+        };
+        let bounded = (8..=65_536).contains(&memory)
+            && (1..=10).contains(&passes)
+            && (1..=4).contains(&lanes);
+        if bounded {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Cause::Argon2OutOfBounds {
+                parameters: parameters.into(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// Blind index of a password or barcode: 64 hexadecimal digits, kept in lower case.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BlindIndex(String);
+
+as_text!(BlindIndex, "blind-index");
+
+impl BlindIndex {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BlindIndex {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(Cause::NotABlindIndex {})
+        }
+    }
+}
+
+impl fmt::Display for BlindIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BlindIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BlindIndex(…)")
+    }
+}
