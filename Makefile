@@ -1,0 +1,34 @@
+# Everything there is to type. `.ci/run` calls these targets and nothing else.
+#   make run            builds and starts the gateway; ARGS goes to it: make run ARGS='--data /srv/gate'
+#   make test           every test of the workspace
+#   make check          format, lints, licences, bans, sources
+SHELL := /bin/sh
+CARGO ?= cargo
+CONFIG ?= config/gateway.yaml
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := run
+.PHONY: run build test check fmt clean
+
+build:
+	@.ci/setup build
+	$(CARGO) build --release --locked -p gateway
+
+run: build
+	@exec $(TARGET)/release/gateway run --config $(CONFIG) $(ARGS)
+
+test:
+	@.ci/setup build test
+	$(CARGO) nextest run --workspace --locked $(ARGS)
+
+check:
+	@.ci/setup build check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) deny --offline --locked check bans licenses sources
+
+fmt:
+	$(CARGO) fmt --all
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,157 @@
+//! A running gateway with its files, and the questions that a test asks it.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
+
+use serde_json::Value;
+
+use crate::{
+    client::Dial,
+    on_loopback,
+    process::Process,
+    tool::{self, Outcome},
+};
+
+/// The gateway binary, started with a file of its own; dropping it kills it.
+pub struct Gateway {
+    binary: String,
+    config: PathBuf,
+    data: PathBuf,
+    /// What it said when it was ready.
+    pub ready: Value,
+    pub process: Process,
+}
+
+impl Gateway {
+    /// Writes `yaml` to `gateway.yaml` in `folder`, which exists, and waits for the ready line.
+    /// The data folder is what the file names; `data` says it again for the commands.
+    #[must_use]
+    #[track_caller]
+    pub fn start(binary: &str, folder: &Path, data: &Path, yaml: &str) -> Self {
+        let config = folder.join("gateway.yaml");
+        replace(&config, yaml);
+        Self::start_from(binary, &config, data)
+    }
+
+    /// From a file that is there already: a second start.
+    #[must_use]
+    #[track_caller]
+    pub fn start_from(binary: &str, config: &Path, data: &Path) -> Self {
+        let process = Self::spawn(binary, config, data);
+        let ready = process.ready();
+        Self {
+            binary: binary.to_owned(),
+            config: config.to_owned(),
+            data: data.to_owned(),
+            ready,
+            process,
+        }
+    }
+
+    /// The process alone, when it is not expected to become ready.
+    #[must_use]
+    #[track_caller]
+    pub fn spawn(binary: &str, config: &Path, data: &Path) -> Process {
+        let (config_text, data) = (config.to_str().unwrap(), data.to_str().unwrap());
+        let folder = config.parent().unwrap();
+        Process::start(
+            binary,
+            ["run", "--config", config_text, "--data", data],
+            folder,
+        )
+    }
+
+    /// Where the database listens, on loopback; by id.
+    ///
+    /// # Panics
+    /// When the ready line names no address for it.
+    #[must_use]
+    #[track_caller]
+    pub fn address(&self, id: &str) -> SocketAddr {
+        let found = self.ready["databases"]
+            .as_array()
+            .and_then(|databases| databases.iter().find(|database| database["id"] == id))
+            .and_then(|database| database["address"].as_str())
+            .and_then(|address| address.parse().ok());
+        on_loopback(found.unwrap_or_else(|| panic!("no address of {id} in {}", self.ready)))
+    }
+
+    /// The server port's address, on loopback.
+    #[must_use]
+    #[track_caller]
+    pub fn server_address(&self) -> SocketAddr {
+        let found = self.ready["server"]
+            .as_str()
+            .and_then(|address| address.parse().ok());
+        on_loopback(found.unwrap_or_else(|| panic!("no server in {}", self.ready)))
+    }
+
+    /// Where metrics and health are.
+    #[must_use]
+    #[track_caller]
+    pub fn metrics_address(&self) -> SocketAddr {
+        let found = self.ready["metrics"]
+            .as_str()
+            .and_then(|address| address.parse().ok());
+        on_loopback(found.unwrap_or_else(|| panic!("no metrics in {}", self.ready)))
+    }
+
+    /// Plain HTTP to a database.
+    #[must_use]
+    #[track_caller]
+    pub fn dial(&self, id: &str) -> Dial {
+        Dial::plain(self.address(id))
+    }
+
+    /// Replaces the file by rename and leaves the rest to the gateway's watch.
+    pub fn write_config(&self, yaml: &str) {
+        replace(&self.config, yaml);
+    }
+
+    /// Runs another command of the binary on the same data folder.
+    #[must_use]
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> Outcome {
+        let data = ["--data", self.data.to_str().unwrap()];
+        tool::run(&self.binary, arguments.iter().copied().chain(data), "")
+    }
+
+    /// `gateway status --json`.
+    #[must_use]
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        let outcome = self.command(&["status", "--json"]);
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|fault| panic!("{fault}: {outcome:?}"))
+    }
+
+    /// Its log so far; the file of a test sends it to standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// SIGTERM, then its exit.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.process.terminate()
+    }
+
+    /// Kills it and starts it again from the same file and data.
+    #[must_use]
+    #[track_caller]
+    pub fn killed_and_started_again(mut self) -> Self {
+        self.process.kill9();
+        Self::start_from(&self.binary, &self.config, &self.data)
+    }
+}
+
+/// An editor that writes aside and renames: no reader sees half a file.
+fn replace(file: &Path, text: &str) {
+    let fresh = file.with_extension("new");
+    fs::write(&fresh, text).unwrap();
+    fs::rename(fresh, file).unwrap();
+}

@@ -1,0 +1,93 @@
+//! Other people's programs: curl, openssl, Debian's python3 with requests.
+
+use std::{ffi::OsStr, process::Command};
+
+use crate::{DEADLINE, process::finish};
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `None`: ended by a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs any program to its end, with `stdin` as its input.
+#[track_caller]
+pub fn run<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+    stdin: &str,
+) -> Outcome {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("LANG", "C.UTF-8")
+        .env_remove("LC_ALL");
+    let output = finish(command, stdin.as_bytes(), DEADLINE * 2);
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// `curl`, quiet, without a proxy; returns the status code and the body of the last response.
+///
+/// # Panics
+/// When curl itself fails.
+#[track_caller]
+pub fn curl<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> (u16, String) {
+    let fixed = [
+        "-sS",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "20",
+        "-w",
+        "\n%{http_code}",
+    ];
+    let mut all: Vec<_> = fixed
+        .iter()
+        .map(|text| OsStr::new(text).to_owned())
+        .collect();
+    all.extend(
+        arguments
+            .into_iter()
+            .map(|argument| argument.as_ref().to_owned()),
+    );
+    let outcome = run("curl", all, "");
+    assert_eq!(outcome.code, Some(0), "curl: {}", outcome.stderr);
+    let (body, status) = outcome.stdout.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// A Python script with arguments, under Debian's interpreter: others on the path lack requests.
+///
+/// # Panics
+/// When it does not exit with 0.
+#[track_caller]
+pub fn python(script: &str, arguments: &[&str]) -> String {
+    let all = ["-c", script].into_iter().chain(arguments.iter().copied());
+    let outcome = run("/usr/bin/python3", all, "");
+    assert_eq!(
+        outcome.code,
+        Some(0),
+        "python: {}{}",
+        outcome.stdout,
+        outcome.stderr
+    );
+    outcome.stdout
+}
+
+/// `openssl s_client` against `address`, sending `request` after the handshake.
+#[track_caller]
+pub fn s_client(address: &str, arguments: &[&str], request: &str) -> Outcome {
+    let fixed = ["s_client", "-connect", address, "-ign_eof"];
+    run(
+        "openssl",
+        fixed.into_iter().chain(arguments.iter().copied()),
+        request,
+    )
+}
