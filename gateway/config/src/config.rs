@@ -60,11 +60,11 @@ pub struct Config {
     pub databases: Vec<DatabaseConfig>,
 }
 
-fn default_data() -> PathBuf {
+pub(crate) fn default_data() -> PathBuf {
     "./data".into()
 }
 
-fn default_listen() -> IpAddr {
+pub(crate) fn default_listen() -> IpAddr {
     Ipv6Addr::UNSPECIFIED.into()
 }
 

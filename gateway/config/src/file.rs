@@ -6,7 +6,27 @@ use std::{
     path::Path,
 };
 
-use crate::{Cause, MAX_FILE};
+use crate::Cause;
+
+/// Bytes; ten thousand users take about four million.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// Bytes; a million ranges take at most eighty million.
+const MAX_LIST: u64 = 128 * 1024 * 1024;
+
+/// The bytes of a list file; none where there is none. At most `MAX_LIST`.
+pub(crate) fn list(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_LIST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_LIST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(Some(bytes))
+}
 
 /// The text of a YAML file.
 pub(crate) fn read(path: &Path) -> Result<String, Cause> {

@@ -39,9 +39,6 @@ pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
 /// The embedded deployment, in force where no file is named.
 pub const DEFAULT: &str = include_str!("../../../config/gateway.yaml");
 
-/// Bytes; ten thousand users take about four million.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
-
 /// What the command line says in place of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {

@@ -1,41 +1,373 @@
 //! Rules between keys, and between the file and the world around it.
+//!
+//! They read the tree and not the types, so that one misspelt key does not hide what else is
+//! wrong. A value that does not fit its own key is passed over: `shape` named it already.
 
-use std::path::Path;
+mod lists;
+mod users;
 
-use crate::{
-    Cause, Overrides, file,
-    finding::Findings,
-    tree::{Mark, Node},
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
 };
 
-/// Adds what contradicts itself. Values that do not fit their own key are skipped: `shape` named
-/// them already.
-pub(crate) fn check(root: &Node, _overrides: &Overrides, findings: &mut Findings) {
+use backend_types::DatabaseId;
+use gateway_policy::{
+    ports::{Claim, Holder, Listeners},
+    proxy_protocol::TrustedProxies,
+};
+
+use crate::{
+    Cause, Metrics, Net, Overrides, ServerPort, config, database, file,
+    finding::Findings,
+    tree::{Mark, Node, Value, join},
+};
+
+/// Adds what contradicts itself, another key or the file system.
+pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings) {
+    let root = View {
+        node: root,
+        path: String::new(),
+    };
     if root.get("backend").is_none() && root.get("databases").is_none() {
         findings.add(Mark::START, "", Cause::NoSource {});
     }
-    for database in root.get("databases").map(Node::items).unwrap_or_default() {
-        if let Some(certificate) = database.get("certificate") {
-            present(certificate, "chain", findings);
-            private(certificate, "key", findings);
+    metrics_stay_private(&root, findings);
+    not_everybody_is_trusted(&root, findings);
+    ports_have_one_holder(&root, findings);
+    if let Some(https) = root.at(&["server", "https"]).filter(View::is_false) {
+        https.add(Cause::HttpsOff {}, findings);
+    }
+    certificate_is_there(&root, findings);
+    if let Some(server) = root.get("server") {
+        certificate_is_there(&server, findings);
+    }
+    for secret in [&["account", "password_file"], &["backend", "key_file"]] {
+        secret_is_private(root.at(secret), findings);
+    }
+
+    let databases = root.items("databases");
+    ids_are_unique(&databases, findings);
+    let folders = folders(&root, &databases, overrides);
+    for (database, folder) in databases.iter().zip(&folders) {
+        database_agrees(database, &root, findings);
+        users::check(database, findings);
+        lists::check(database, folder, findings);
+    }
+    folders_are_apart(&databases, &folders, findings);
+}
+
+/// A node with its path.
+struct View<'tree> {
+    node: &'tree Node,
+    path: String,
+}
+
+impl<'tree> View<'tree> {
+    fn get(&self, key: &str) -> Option<Self> {
+        self.node.get(key).map(|node| View {
+            node,
+            path: join(&self.path, key),
+        })
+    }
+
+    fn at(&self, keys: &[&str]) -> Option<Self> {
+        let (first, below) = keys.split_first()?;
+        let view = self.get(first)?;
+        if below.is_empty() {
+            Some(view)
+        } else {
+            view.at(below)
+        }
+    }
+
+    /// The items of the list under a key; none where there is no list.
+    fn items(&self, key: &str) -> Vec<Self> {
+        let Some(list) = self.get(key) else {
+            return Vec::new();
+        };
+        let view = |(place, node): (usize, &'tree Node)| View {
+            node,
+            path: format!("{}[{place}]", list.path),
+        };
+        list.node.items().iter().enumerate().map(view).collect()
+    }
+
+    fn text(&self) -> Option<&'tree str> {
+        self.node.text()
+    }
+
+    /// The text under a key.
+    fn text_of(&self, key: &str) -> Option<&'tree str> {
+        self.node.get(key).and_then(Node::text)
+    }
+
+    fn parse<T: FromStr>(&self) -> Option<T> {
+        self.text().and_then(|text| text.parse().ok())
+    }
+
+    fn is_false(&self) -> bool {
+        self.text() == Some("false")
+    }
+
+    fn is_true(&self) -> bool {
+        self.text() == Some("true")
+    }
+
+    fn line(&self) -> String {
+        self.node.mark.line.to_string()
+    }
+
+    fn add(&self, cause: Cause, findings: &mut Findings) {
+        findings.add(self.node.mark, &self.path, cause);
+    }
+}
+
+fn metrics_stay_private(root: &View<'_>, findings: &mut Findings) {
+    if let Some(view) = root.get("metrics")
+        && let Some(address) = view.parse::<SocketAddr>()
+        && !address.ip().to_canonical().is_loopback()
+    {
+        let text = address.to_string();
+        view.add(Cause::MetricsPublic { text }, findings);
+    }
+}
+
+fn not_everybody_is_trusted(root: &View<'_>, findings: &mut Findings) {
+    let items = root.items("trusted_proxies");
+    let nets: Vec<_> = items.iter().map(View::parse::<Net>).collect();
+    let mut named = false;
+    for (item, net) in items.iter().zip(&nets) {
+        if let Err(everybody) = TrustedProxies::new(net.map(|net| net.0)) {
+            let text = everybody.0.to_string();
+            item.add(Cause::TrustsEverybody { text }, findings);
+            named = true;
+        }
+    }
+    // Halves that are harmless by themselves may be everybody together.
+    if let Some(list) = root.get("trusted_proxies").filter(|_| !named)
+        && let Err(everybody) = TrustedProxies::new(nets.into_iter().flatten().map(|net| net.0))
+    {
+        let text = everybody.0.to_string();
+        list.add(Cause::TrustsEverybody { text }, findings);
+    }
+}
+
+fn ports_have_one_holder(root: &View<'_>, findings: &mut Findings) {
+    let listen = root
+        .get("listen")
+        .map_or(Some(config::default_listen()), |view| view.parse());
+    let Some(listen): Option<IpAddr> = listen else {
+        return;
+    };
+    // Where a holder's port is written: what a clash is reported at.
+    let mut places: BTreeMap<Holder, (View<'_>, Option<&str>)> = BTreeMap::new();
+    let mut claims = Vec::new();
+    let mut claim = |holder: Holder, address: Option<SocketAddr>, view, name| {
+        if let Some(address) = address {
+            places.insert(holder.clone(), (view, name));
+            claims.push(Claim { holder, address });
+        }
+    };
+    let public = |view: &View<'_>| Some(SocketAddr::new(listen, view.parse()?));
+    let root_view = || View {
+        node: root.node,
+        path: String::new(),
+    };
+
+    let metrics = root.get("metrics");
+    let address = match (&metrics, Metrics::default()) {
+        (Some(view), _) => view.parse(),
+        (None, Metrics::At(address)) => Some(address),
+        (None, Metrics::Off) => None,
+    };
+    claim(
+        Holder::Metrics,
+        address,
+        metrics.unwrap_or_else(root_view),
+        Some("metrics"),
+    );
+
+    let server = root.at(&["server", "port"]);
+    let address = match &server {
+        Some(view) => public(view),
+        None => Some(SocketAddr::new(listen, ServerPort::default().port)),
+    };
+    claim(
+        Holder::Server,
+        address,
+        server.unwrap_or_else(root_view),
+        Some("server.port"),
+    );
+
+    for (place, database) in root.items("databases").iter().enumerate() {
+        // Two databases may wrongly bear one id, so the holders here are told apart by place.
+        let Ok(id) = place.to_string().parse::<DatabaseId>() else {
+            continue;
+        };
+        let name = database.text_of("name");
+        if let Some(view) = database.get("port") {
+            claim(Holder::Data(id.clone()), public(&view), view, name);
+        }
+        if let Some(view) = database.at(&["print", "port"]) {
+            claim(Holder::Print(id), public(&view), view, name);
+        }
+    }
+
+    for clash in Listeners::judge(claims).err().into_iter().flatten() {
+        let (Some((first, name)), Some((second, _))) =
+            (places.get(&clash.first), places.get(&clash.second))
+        else {
+            continue;
+        };
+        let holder = match name {
+            Some(name) if first.path.is_empty() => (*name).to_owned(),
+            Some(name) if first.path.starts_with("databases") => format!("{} ({name})", first.path),
+            _ => first.path.clone(),
+        };
+        let port = clash.port.to_string();
+        let line = first.line();
+        second.add(Cause::PortTaken { port, holder, line }, findings);
+    }
+}
+
+fn certificate_is_there(above: &View<'_>, findings: &mut Findings) {
+    if let Some(chain) = above.at(&["certificate", "chain"])
+        && let Some(text) = chain.text()
+        && let Err(cause) = file::present(Path::new(text))
+    {
+        chain.add(cause, findings);
+    }
+    secret_is_private(above.at(&["certificate", "key"]), findings);
+}
+
+fn secret_is_private(secret: Option<View<'_>>, findings: &mut Findings) {
+    if let Some(view) = secret
+        && let Some(text) = view.text()
+        && let Err(cause) = file::private(Path::new(text))
+    {
+        view.add(cause, findings);
+    }
+}
+
+fn ids_are_unique(databases: &[View<'_>], findings: &mut Findings) {
+    let mut lines: HashMap<DatabaseId, String> = HashMap::new();
+    for view in databases.iter().filter_map(|database| database.get("id")) {
+        let Some(id) = view.parse::<DatabaseId>() else {
+            continue;
+        };
+        match lines.get(&id) {
+            Some(line) => {
+                let (id, line) = (id.to_string(), line.clone());
+                view.add(Cause::DuplicateDatabase { id, line }, findings);
+            }
+            None => drop(lines.insert(id, view.line())),
         }
     }
 }
 
-fn present(node: &Node, key: &str, findings: &mut Findings) {
-    if let Some(file) = node.get(key)
-        && let Some(text) = file.text()
-        && let Err(cause) = file::present(Path::new(text))
-    {
-        findings.add(file.mark, key, cause);
+fn folders(root: &View<'_>, databases: &[View<'_>], overrides: &Overrides) -> Vec<PathBuf> {
+    let data = match (&overrides.data, root.text_of("data")) {
+        (Some(data), _) => data.clone(),
+        (None, Some(data)) => data.into(),
+        (None, None) => config::default_data(),
+    };
+    let known: Vec<(&str, Option<&Path>)> = databases
+        .iter()
+        .map(|database| {
+            let folder = database.text_of("folder").map(Path::new);
+            (database.text_of("name").unwrap_or_default(), folder)
+        })
+        .collect();
+    database::folders(&data, &known)
+}
+
+fn folders_are_apart(databases: &[View<'_>], folders: &[PathBuf], findings: &mut Findings) {
+    let mut holders: HashMap<&Path, &View<'_>> = HashMap::new();
+    for (database, folder) in databases.iter().zip(folders) {
+        match (holders.get(folder.as_path()), database.get("folder")) {
+            (Some(first), Some(view)) => {
+                let (holder, line) = (first.path.clone(), first.line());
+                view.add(Cause::SharedFolder { holder, line }, findings);
+            }
+            _ => drop(holders.insert(folder, database)),
+        }
     }
 }
 
-fn private(node: &Node, key: &str, findings: &mut Findings) {
-    if let Some(file) = node.get(key)
-        && let Some(text) = file.text()
-        && let Err(cause) = file::private(Path::new(text))
+/// The keys of one database among themselves.
+fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings) {
+    certificate_is_there(database, findings);
+    secret_is_private(database.at(&["account", "password_file"]), findings);
+    if let Some(mode) = database.get("mode")
+        && let Some(text @ ("folder" | "device")) = mode.text()
     {
-        findings.add(file.mark, key, cause);
+        let text = text.to_owned();
+        mode.add(Cause::PortsStayClosed { mode: text }, findings);
+    }
+
+    let key = database.get("authentication");
+    let authentication = key.as_ref().map_or(Some("gateway"), View::text);
+    let plain = database.get("https").filter(View::is_false);
+    if let Some(https) = &plain {
+        https.add(Cause::HttpsOff {}, findings);
+        if matches!(authentication, Some("gateway" | "upstream")) {
+            let at = key.as_ref().unwrap_or(https);
+            at.add(Cause::AuthenticationWithoutHttps {}, findings);
+        }
+    }
+    if let Some(key) = key.filter(|_| authentication == Some("none")) {
+        key.add(Cause::AuthenticationOff {}, findings);
+    }
+    let print = database.at(&["print", "authentication"]);
+    if let Some(print) = print.filter(|print| print.text() == Some("pass")) {
+        print.add(Cause::AuthenticationOff {}, findings);
+    }
+
+    let account = database.get("account");
+    let shared = root.get("account");
+    let has_shared = shared.is_some_and(|view| matches!(view.node.value, Value::Map(_)));
+    if let Some(account) = &account
+        && account.text() == Some("shared")
+        && !has_shared
+    {
+        account.add(Cause::NoSharedAccount {}, findings);
+    }
+
+    let filled = |key: &str| {
+        let view = database.get(key);
+        view.filter(|view| !view.node.items().is_empty())
+    };
+    match authentication {
+        Some("gateway") => {
+            if let Some(paths) = filled("login_paths") {
+                paths.add(Cause::LoginPathsUnused {}, findings);
+            }
+            if filled("users").is_none() {
+                let users = database.get("users");
+                let at = users.as_ref().unwrap_or(database);
+                at.add(Cause::NoUsers {}, findings);
+            }
+        }
+        Some("upstream") => {
+            if let Some(users) = filled("users") {
+                users.add(Cause::UsersOfUpstream {}, findings);
+            }
+            if let Some(login) = database.get("barcode_login").filter(View::is_true) {
+                login.add(Cause::BarcodeLoginUnused {}, findings);
+            }
+            if let Some(account) = account.filter(|view| view.text() != Some("none")) {
+                account.add(Cause::AccountWithUpstream {}, findings);
+            }
+            if let Some(rights) = database
+                .get("rights")
+                .filter(|view| view.text() != Some("pass"))
+            {
+                rights.add(Cause::RightsWithoutRoles {}, findings);
+            }
+        }
+        _ => {}
     }
 }

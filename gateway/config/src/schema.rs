@@ -138,7 +138,7 @@ pub(crate) fn describe(root: &Value, schema: &Value) -> Option<String> {
             .into_iter()
             .filter_map(|item| describe(root, item))
             .collect();
-        return Some(format!("list of {}", items.join(" or ")));
+        return Some(format!("list: {}", items.join(" or ")));
     }
     let plain = [
         ("boolean", "`true`, `false`"),

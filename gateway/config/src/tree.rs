@@ -144,7 +144,11 @@ impl<'text> Reader<'text, '_> {
         }
         let value = match event {
             Event::Scalar(text, style, ..) => Value::Scalar {
-                text: text.into_owned(),
+                // The parser reads nothing at all as "~".
+                text: match span.is_empty() {
+                    true => String::new(),
+                    false => text.into_owned(),
+                },
                 plain: style == ScalarStyle::Plain,
             },
             Event::SequenceStart(..) => self.list(path)?,
