@@ -1,7 +1,7 @@
 //! What a path means: which database, whether it is a login endpoint, and what the rights check
 //! may read in it.
 //!
-//! Three readings, each strict in its own way. [`split_database`] cuts `/{id}` on the server port
+//! Three readings, each strict in its own way, and one loose on purpose ([`may_be_login`]). [`split_database`] cuts `/{id}` on the server port
 //! and leaves the rest byte for byte. [`Place::of`] compares the raw path with a literal set, so
 //! no other spelling is ever served without login (attack class T2). [`Judged::of`] decodes for
 //! the rights check and gives up where an upstream might read another path than it does (T1).
@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use backend_types::DatabaseId;
+use percent_encoding::percent_decode_str;
 
 /// On the server port: the database named by the first segment, and the target that remains.
 ///
@@ -82,6 +83,30 @@ impl<'a> Place<'a> {
             Self::Human | Self::OpenIdConfiguration | Self::Api(_) | Self::Other => false,
         }
     }
+}
+
+/// Whether any server, however carelessly it reads, could take a raw path for a login endpoint:
+/// those of [`Place::is_login`], and every spelling of them that decodes, folds or climbs.
+///
+/// Where the existing server judges, `/api/v1/%73ession` takes passwords as well as
+/// `/api/v1/session` does; guesses at either must count. Where the gateway judges, such a
+/// spelling is no login endpoint and needs none.
+#[must_use]
+pub fn may_be_login(path: &str) -> bool {
+    let once = percent_decode_str(path).decode_utf8_lossy();
+    let twice = percent_decode_str(&once).decode_utf8_lossy();
+    let path = twice.to_ascii_lowercase().replace('\\', "/");
+    let end = path.find(['?', '#', '\0']).unwrap_or(path.len());
+    let mut kept: Vec<&str> = Vec::new();
+    for piece in path.get(..end).unwrap_or_default().split('/') {
+        let piece = piece.split(';').next().unwrap_or_default().trim();
+        match (piece, piece.trim_end_matches(['.', ' '])) {
+            ("..", _) => drop(kept.pop()),
+            (_, "") => {}
+            (_, name) => kept.push(name),
+        }
+    }
+    Place::of(&format!("/{}", kept.join("/"))).is_login()
 }
 
 /// What follows a whole segment, in any letter case.
@@ -174,9 +199,12 @@ fn segment(raw: &str) -> Option<Cow<'_, str>> {
     }
     let decoded = String::from_utf8(decoded).ok()?;
     let plain = !quoted && !has_escape(&decoded) && decoded.split('/').all(stays);
-    plain.then(|| match decoded == raw {
-        true => Cow::Borrowed(raw),
-        false => Cow::Owned(decoded),
+    plain.then(|| {
+        if decoded == raw {
+            Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(decoded)
+        }
     })
 }
 

@@ -174,6 +174,57 @@ fn t2_no_other_spelling_is_a_login_endpoint() {
     assert!(Place::of("/api/v1/session").is_login());
 }
 
+#[test]
+fn t2_a_login_endpoint_is_suspected_in_any_disguise() {
+    for path in [
+        "/api/v1/session",
+        "/oauth/token",
+        "/MobileSMARTS/api/session",
+        "/api/v1/connect/token",
+        "/api/v1/session/",
+        "/api/v1//session",
+        "//api/v1/session",
+        "/api/v1/./session",
+        "/api/v1/x/../session",
+        "/api/v1/x/%2e%2e/session",
+        "/api/v1/x%2F..%2Fsession",
+        "/api/v1/%73ession",
+        "/api/v1/%2573ession",
+        "/%61pi/v1/session",
+        "/api/v1%2Fsession",
+        "/api/v1/session%2F",
+        "/api/v1/session;a=b",
+        "/api/v1/x/..;/session",
+        "/api/v1/session%20",
+        "/api/v1/session%00.json",
+        "/api/v1/session%3Fa",
+        "/api/v1/SESSION",
+        "/api/v1/session.",
+        "/api\\v1\\session",
+        "/OAuth//Token",
+        "/../../api/v1/session",
+        "/api/v1/Docs/../Session/.",
+    ] {
+        assert!(may_be_login(path), "{path}");
+    }
+    for path in [
+        "/",
+        "/api/v1",
+        "/api/v1/Docs",
+        "/api/v1/sessions",
+        "/api/v1/session/x",
+        "/session",
+        "/api/v1/Docs('session')",
+        "/api/v1/Docs('/api/v1/session')",
+        "/api/v1/session/..",
+        "/api/v1/.well-known/openid-configuration",
+        "/api/v1/Docs?/../session",
+        "",
+    ] {
+        assert!(!may_be_login(path), "{path}");
+    }
+}
+
 #[track_caller]
 fn check_judged(path: &str, segments: &[&str]) {
     let judged = Judged::of(path).unwrap_or_else(|| panic!("{path} is not ambiguous"));
@@ -251,9 +302,7 @@ const READERS: [fn(&str) -> String; 5] = [
 ];
 
 fn decoded(path: &str) -> String {
-    percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 /// Dot segments resolved, slashes merged, trailing dots and spaces cut as Windows does.
@@ -404,6 +453,7 @@ proptest! {
         let rooted = format!("/{text}");
         let _place = Place::of(&rooted);
         let _judged = Judged::of(&rooted);
+        prop_assert!(!Place::of(&rooted).is_login() || may_be_login(&rooted));
     }
 
     #[test]
