@@ -157,11 +157,10 @@ impl ListFault {
                 text.push('…');
                 break;
             }
-            // Not `escape_debug` for all: it would also escape quotes and combining marks.
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
-                text.extend(c.escape_unicode());
-            } else {
-                text.push(c);
+            match c {
+                '"' | '\'' | '\\' => text.push(c),
+                // Also what a person cannot see: U+00A0 and U+200B come along when pasting.
+                _ => text.extend(c.escape_debug()),
             }
         }
         Self { line, text, reason }

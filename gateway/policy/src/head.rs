@@ -148,19 +148,14 @@ impl HeadFault {
 pub fn find_end(arrived: &[u8], searched: usize) -> Result<Option<usize>, HeadFault> {
     let from = searched.saturating_sub(3);
     let fresh = arrived.get(from..).unwrap_or_default();
-    let line_feeds = fresh.iter().enumerate().filter(|&(_, &byte)| byte == b'\n');
-    let end = line_feeds
-        .filter_map(|(at, _)| match fresh.get(at + 1..)? {
-            [b'\n', ..] => Some(from + at + 2),
-            [b'\r', b'\n', ..] => Some(from + at + 3),
-            _ => None,
-        })
-        .next();
-    check_limits(
-        arrived
-            .get(..end.unwrap_or(arrived.len()))
-            .unwrap_or(arrived),
-    )?;
+    let mut line_feeds = fresh.iter().enumerate().filter(|&(_, &byte)| byte == b'\n');
+    let end = line_feeds.find_map(|(at, _)| match fresh.get(at + 1..)? {
+        [b'\n', ..] => Some(from + at + 2),
+        [b'\r', b'\n', ..] => Some(from + at + 3),
+        _ => None,
+    });
+    let head = end.and_then(|end| arrived.get(..end));
+    check_limits(head.unwrap_or(arrived))?;
     Ok(end)
 }
 

@@ -175,8 +175,10 @@ fn a_fault_is_shown_short_and_cannot_break_a_line() {
     let fault = AddressList::parse(b"10.0.0.1\x1b[2J\x00\xff").unwrap_err();
     assert_eq!(
         fault.to_string(),
-        "1: \"10.0.0.1\\u{1b}[2J\\u{0}\u{fffd}\" is not an address or range"
+        "1: \"10.0.0.1\\u{1b}[2J\\0\u{fffd}\" is not an address or range"
     );
+    let fault = AddressList::parse("10.0.0.1\u{a0}\"–".as_bytes()).unwrap_err();
+    assert_eq!(fault.text, "10.0.0.1\\u{a0}\"–");
     let fault = AddressList::parse(&vec![b'x'; 1 << 20]).unwrap_err();
     assert_eq!(fault.text.chars().count(), 61);
 }
