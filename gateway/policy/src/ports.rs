@@ -278,10 +278,16 @@ mod tests {
             at(Holder::Metrics, "127.0.0.1:9706"),
         ];
         assert!(Listeners::judge(beside).is_ok());
+        let families = [
+            at(data("a"), "0.0.0.0:9706"),
+            at(Holder::Metrics, "[::1]:9706"),
+        ];
+        assert!(Listeners::judge(families).is_ok());
         for (data_address, metrics) in [
             ("[::]:9706", "127.0.0.1:9706"),
             ("0.0.0.0:9706", "127.0.0.1:9706"),
             ("127.0.0.1:9706", "[::]:9706"),
+            ("[::]:9706", "[::1]:9706"),
             ("127.0.0.1:9706", "[::ffff:127.0.0.1]:9706"),
         ] {
             let claims = [at(data("a"), data_address), at(Holder::Metrics, metrics)];

@@ -322,6 +322,7 @@ mod tests {
         let too_long = Preface::Fault(ProxyFault::TooLong);
         let line = [V1_START, &[b'x'; V1_MAX]].concat();
         assert_eq!(preface(&line), too_long);
+        assert_eq!(preface(&line[..V1_MAX]), too_long);
         assert_eq!(preface(&line[..V1_MAX - 1]), Preface::NeedMore);
         let ended = [&line[..], b"\r\n"].concat();
         assert_eq!(preface(&ended), too_long);
