@@ -93,37 +93,80 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Faults kept, and as many warnings; the rest is counted.
+const MOST: usize = 1000;
+
 /// The findings of one file while it is read.
 pub(crate) struct Findings {
     file: String,
-    found: Vec<Finding>,
+    faults: Vec<Finding>,
+    warnings: Vec<Finding>,
+    more_faults: usize,
+    more_warnings: usize,
 }
 
 impl Findings {
     pub(crate) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
-            found: Vec::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            more_faults: 0,
+            more_warnings: 0,
         }
     }
 
-    pub(crate) fn add(&mut self, mark: Mark, path: &str, cause: Cause) -> &mut Finding {
-        let at = self.found.len();
-        self.found.push(Finding::new(&self.file, mark, path, cause));
-        #[expect(clippy::indexing_slicing, reason = "pushed in the line above")]
-        &mut self.found[at]
+    pub(crate) fn add(&mut self, mark: Mark, path: &str, cause: Cause) {
+        self.add_choice(mark, path, cause, None, Vec::new);
+    }
+
+    /// With what would be legal, and what of it was probably meant.
+    pub(crate) fn add_choice(
+        &mut self,
+        mark: Mark,
+        path: &str,
+        cause: Cause,
+        nearest: Option<&str>,
+        allowed: impl FnOnce() -> Vec<String>,
+    ) {
+        let (found, more) = match cause.severity() {
+            Severity::Fault => (&mut self.faults, &mut self.more_faults),
+            Severity::Warning => (&mut self.warnings, &mut self.more_warnings),
+        };
+        if found.len() == MOST {
+            *more += 1;
+            return;
+        }
+        let mut finding = Finding::new(&self.file, mark, path, cause);
+        finding.nearest = nearest.map(str::to_owned);
+        finding.allowed = allowed();
+        found.push(finding);
     }
 
     pub(crate) fn has_faults(&self) -> bool {
-        let fault = |finding: &Finding| finding.severity() == Severity::Fault;
-        self.found.iter().any(fault)
+        !self.faults.is_empty()
     }
 
     /// As they stand in the file.
-    pub(crate) fn in_order(mut self) -> Vec<Finding> {
-        self.found
-            .sort_by_key(|finding| (finding.line, finding.column));
-        self.found
+    pub(crate) fn in_order(self) -> Vec<Finding> {
+        let mut found = self.faults;
+        found.extend(self.warnings);
+        found.sort_by_key(|finding| (finding.line, finding.column));
+        let end = found
+            .last()
+            .map_or(Mark::START, |last| Mark::new(last.line, last.column));
+        for (count, more) in [
+            (
+                self.more_faults,
+                (|count| Cause::MoreFaults { count }) as fn(String) -> Cause,
+            ),
+            (self.more_warnings, |count| Cause::MoreWarnings { count }),
+        ] {
+            if count > 0 {
+                found.push(Finding::new(&self.file, end, "", more(count.to_string())));
+            }
+        }
+        found
     }
 }
 
@@ -191,6 +234,8 @@ causes! {
     Fault Anchor {} "anchor"
     Fault Tag {} "tag"
     Fault SecondDocument {} "second-document"
+    Fault MoreFaults { count } "more-faults"
+    Warning MoreWarnings { count } "more-warnings"
 
     // Keys.
     Fault UnknownKey { key } "unknown-key"
@@ -227,6 +272,7 @@ causes! {
     Fault TrustsEverybody { text } "trusts-everybody"
     Fault DuplicateDatabase { id, line } "duplicate-database"
     Fault PortTaken { port, holder, line } "port-taken"
+    Fault PortTakenByDefault { port, key } "port-taken-by-default"
     Fault DuplicateLogin { name, holder, line } "duplicate-login"
     Fault DuplicateSecret { holder, line } "duplicate-secret"
     Fault NoSharedAccount {} "no-shared-account"

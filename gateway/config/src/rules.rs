@@ -222,14 +222,23 @@ fn ports_have_one_holder(root: &View<'_>, findings: &mut Findings) {
         else {
             continue;
         };
-        let holder = match name {
-            Some(name) if first.path.is_empty() => (*name).to_owned(),
-            Some(name) if first.path.starts_with("databases") => format!("{} ({name})", first.path),
-            _ => first.path.clone(),
-        };
         let port = clash.port.to_string();
         let line = first.line();
-        second.add(Cause::PortTaken { port, holder, line }, findings);
+        let cause = match name {
+            Some(key) if first.path.is_empty() => {
+                let key = (*key).to_owned();
+                Cause::PortTakenByDefault { port, key }
+            }
+            Some(name) if first.path.starts_with("databases") => {
+                let holder = format!("{} ({name})", first.path);
+                Cause::PortTaken { port, holder, line }
+            }
+            _ => {
+                let holder = first.path.clone();
+                Cause::PortTaken { port, holder, line }
+            }
+        };
+        second.add(cause, findings);
     }
 }
 

@@ -63,9 +63,10 @@ fn check_map(mark: Mark, entries: &[Entry], schema: &Json, path: &str, findings:
                 // "unknown prot" says it; "missing port" beside it would be the same fault twice.
                 missing.retain(|key| Some(*key) != meant);
                 let key = entry.key.clone();
-                let finding = findings.add(entry.mark, &below, Cause::UnknownKey { key });
-                finding.nearest = meant.map(str::to_owned);
-                finding.allowed = keys(schema).map(|(key, _)| key.to_owned()).collect();
+                let cause = Cause::UnknownKey { key };
+                findings.add_choice(entry.mark, &below, cause, meant, || {
+                    keys(schema).map(|(key, _)| key.to_owned()).collect()
+                });
             }
         }
     }
@@ -73,10 +74,12 @@ fn check_map(mark: Mark, entries: &[Entry], schema: &Json, path: &str, findings:
         let cause = Cause::MissingKey {
             key: key.to_owned(),
         };
-        let finding = findings.add(mark, &join(path, key), cause);
-        if let Some((_, schema)) = keys(schema).find(|(name, _)| *name == key) {
-            finding.allowed = in_words(&alternatives(&SCHEMA, schema));
-        }
+        findings.add_choice(mark, &join(path, key), cause, None, || {
+            let schema = keys(schema).find(|(name, _)| *name == key);
+            schema.map_or_else(Vec::new, |(_, schema)| {
+                in_words(&alternatives(&SCHEMA, schema))
+            })
+        });
     }
 }
 
@@ -93,7 +96,6 @@ fn check_scalar(
         return;
     }
     let mark = node.mark;
-    let quoted = || text.to_owned();
     let of_kind = |kind: &str| {
         let free = |schema: &&&Json| is(schema, kind) && words(schema).is_empty();
         legal.iter().find(free).copied()
@@ -105,9 +107,8 @@ fn check_scalar(
                 "no" | "off" | "n" | "false" | "0" | "нет" => Some("false"),
                 _ => None,
             };
-            let finding = findings.add(mark, path, Cause::ExpectedSwitch { text: quoted() });
-            finding.nearest = meant.map(str::to_owned);
-            finding.allowed = in_words(&[schema]);
+            let cause = Cause::ExpectedSwitch { text: text.into() };
+            findings.add_choice(mark, path, cause, meant, || in_words(&[schema]));
         }
     } else if let Some(schema) = of_kind("integer") {
         if let Some(cause) = integer(text, plain, schema) {
@@ -115,9 +116,10 @@ fn check_scalar(
         }
     } else if let Some(schema) = of_kind("string") {
         if let Some(cause) = free_text(text, plain, schema) {
-            let finding = findings.add(mark, path, cause);
-            finding.nearest = nearest(text, listed.iter().copied()).map(str::to_owned);
-            finding.allowed = listed.iter().map(|word| (*word).to_owned()).collect();
+            let meant = nearest(text, listed.iter().copied());
+            findings.add_choice(mark, path, cause, meant, || {
+                listed.iter().map(|word| (*word).to_owned()).collect()
+            });
         }
     } else {
         unfit(node, legal, path, findings);
@@ -215,12 +217,10 @@ fn unfit(node: &Node, legal: &[&Json], path: &str, findings: &mut Findings) {
             text: "[…]".into()
         },
     };
-    let finding = findings.add(node.mark, path, cause);
-    finding.nearest = node
+    let meant = node
         .text()
-        .and_then(|text| nearest(text, listed.iter().copied()))
-        .map(str::to_owned);
-    finding.allowed = in_words(legal);
+        .and_then(|text| nearest(text, listed.iter().copied()));
+    findings.add_choice(node.mark, path, cause, meant, || in_words(legal));
 }
 
 /// What is legal, for a message.

@@ -393,6 +393,24 @@ fn five_faults_are_listed_as_five_with_place_path_and_nearest_key() {
 }
 
 #[test]
+fn a_port_taken_by_a_default_names_the_key() {
+    let text = GOOD
+        .replace("server: {port: 10501, https: true}", "")
+        .replace("port: 9708", "port: 10501");
+    assert_eq!(
+        findings(&text)[0].render(Language::En),
+        "gateway.yaml:34:11: databases[1].port: port 10501 is taken by the default of \
+         server.port, which the file does not name"
+    );
+    let text = GOOD.replace("port: 9708", "port: 9706");
+    assert_eq!(
+        findings(&text)[0].render(Language::Ru),
+        "gateway.yaml:34:11: databases[1].port: порт 9706 уже занят: \
+         databases[0].port (Магазин 15) в строке 17"
+    );
+}
+
+#[test]
 fn an_empty_file_lacks_its_source_and_nothing_else() {
     for text in ["", "# nothing\n", "---\n", "~"] {
         assert_eq!(ids(text), ["no-source"], "{text:?}");
@@ -559,6 +577,18 @@ fn a_password_hash_is_never_shown_by_debug() {
 }
 
 #[test]
+fn a_flood_of_faults_is_cut_and_counted() {
+    let mut text = String::from("backend: embedded\n");
+    for key in 0..1500 {
+        text += &format!("k{key}: 1\n");
+    }
+    let found = findings(&text);
+    assert_eq!(found.len(), 1001);
+    let count = "500".to_owned();
+    assert_eq!(found[1000].cause, Cause::MoreFaults { count });
+}
+
+#[test]
 fn every_cause_has_a_case() {
     let mut covered: BTreeSet<&str> = CASES
         .iter()
@@ -567,6 +597,7 @@ fn every_cause_has_a_case() {
         .collect();
     // Those of the tests above, and `unreadable`, which the property below shows to be unreachable.
     covered.extend([
+        "port-taken-by-default",
         "file-unreadable",
         "too-large",
         "not-utf8",
@@ -577,6 +608,8 @@ fn every_cause_has_a_case() {
         "list-damaged",
         "list-unreadable",
         "unreadable",
+        "more-faults",
+        "more-warnings",
     ]);
     let all: BTreeSet<&str> = Cause::MESSAGES.iter().map(|one| one.0).collect();
     assert_eq!(covered, all);

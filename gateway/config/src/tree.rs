@@ -3,6 +3,8 @@
 //! Only what a configuration needs: one document of mappings, lists and scalars. Aliases are
 //! refused because they let a small file grow without bound.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, options};
 
 use crate::{Cause, finding::Findings};
@@ -175,6 +177,7 @@ impl<'text> Reader<'text, '_> {
 
     fn map(&mut self, path: &str) -> Result<Value, Broken> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, span) = self.following()?;
             if matches!(event, Event::MappingEnd) {
@@ -188,18 +191,18 @@ impl<'text> Reader<'text, '_> {
                 self.findings.add(key.mark, path, Cause::KeyNotText {});
                 continue;
             };
-            match entries.iter().find(|entry| entry.key == text) {
-                Some(first) => {
-                    let line = first.mark.line.to_string();
-                    let cause = Cause::DuplicateKey { key: text, line };
-                    self.findings.add(key.mark, &below, cause);
-                }
-                None => entries.push(Entry {
-                    key: text,
-                    mark: key.mark,
-                    node,
-                }),
+            if let Some(line) = lines.get(&text) {
+                let line = line.to_string();
+                let cause = Cause::DuplicateKey { key: text, line };
+                self.findings.add(key.mark, &below, cause);
+                continue;
             }
+            lines.insert(text.clone(), key.mark.line);
+            entries.push(Entry {
+                key: text,
+                mark: key.mark,
+                node,
+            });
         }
     }
 }

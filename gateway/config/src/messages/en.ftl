@@ -10,6 +10,8 @@ unreadable = this does not fit: { $detail }
 anchor = anchors and aliases are not supported; write the value out
 tag = tags are not supported; write the value without one
 second-document = a second document in one file is not supported
+more-faults = and { $count } more faults
+more-warnings = and { $count } more warnings
 
 # Keys.
 unknown-key = unknown key "{ $key }"
@@ -46,6 +48,7 @@ metrics-public = { $text } is not a loopback address; metrics are never public
 trusts-everybody = { $text } would trust everybody's word for his own address
 duplicate-database = the database id "{ $id }" is taken in line { $line }
 port-taken = port { $port } is taken by { $holder } in line { $line }
+port-taken-by-default = port { $port } is taken by the default of { $key }, which the file does not name
 duplicate-login = the login name "{ $name }" is taken by { $holder } in line { $line }
 duplicate-secret = this password or barcode equals one of { $holder } in line { $line }
 no-shared-account = "shared" means the account at the top of the file, and there is none

@@ -10,6 +10,8 @@ unreadable = это не подходит: { $detail }
 anchor = якоря и ссылки YAML не поддерживаются; запишите значение полностью
 tag = теги YAML не поддерживаются; запишите значение без тега
 second-document = второй документ в одном файле не поддерживается
+more-faults = и других ошибок: { $count }
+more-warnings = и других предупреждений: { $count }
 
 # Ключи.
 unknown-key = неизвестный ключ «{ $key }»
@@ -46,6 +48,7 @@ metrics-public = { $text } не петлевой адрес; метрики не
 trusts-everybody = { $text } значит верить каждому на слово, какой у него адрес
 duplicate-database = код базы «{ $id }» уже занят в строке { $line }
 port-taken = порт { $port } уже занят: { $holder } в строке { $line }
+port-taken-by-default = порт { $port } уже занят значением по умолчанию ключа { $key }, которого в файле нет
 duplicate-login = имя входа «{ $name }» уже занято: { $holder } в строке { $line }
 duplicate-secret = этот пароль или штрихкод тот же, что у { $holder } в строке { $line }
 no-shared-account = «shared» значит учетную запись из ключа «account» вверху файла, а ее нет
