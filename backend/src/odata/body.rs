@@ -5,11 +5,12 @@
 //! What cannot be a value of the property is a fault that names it.
 
 use jiff::tz::Offset;
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::fault::{Expected, Fault};
-use super::metadata::{Edm, EntityType, EnumType, Property};
-use super::names::camel;
+use super::metadata::{Action, Edm, EntityType, EnumType, Property};
+use super::names::{camel, same_name};
 use super::{Entity, json, moment};
 
 /// Reads the fields of one entity of type `kind`.
@@ -87,6 +88,32 @@ pub(crate) fn read_rows(kind: &'static EntityType, body: Value) -> Result<Vec<En
     rows.into_iter().map(|row| read(kind, row)).collect()
 }
 
+/// Reads the parameters of an action; no body at all and null are none given,
+/// names that it does not have are passed over.
+///
+/// # Errors
+/// [`Fault::Value`] for a value of the wrong kind.
+pub(crate) fn parameters(action: &Action, body: Value) -> Result<Entity, Fault> {
+    let fields = match body {
+        Value::Null => return Ok(Entity::new()),
+        Value::Object(fields) => fields,
+        _ => return Err(wrong(action.name, Expected::Object)),
+    };
+    let mut parameters = Entity::new();
+    for (written, value) in fields {
+        let parameter = action
+            .parameters
+            .iter()
+            .find(|one| same_name(one.name, &written));
+        if let Some(parameter) = parameter
+            && let Some(value) = property_value(parameter, value)?
+        {
+            parameters.insert(parameter.name.to_owned(), value);
+        }
+    }
+    Ok(parameters)
+}
+
 /// `None` where the property counts as not given.
 fn property_value(property: &Property, value: Value) -> Result<Option<Value>, Fault> {
     match value {
@@ -130,7 +157,8 @@ fn plain(edm: Edm, value: Value) -> Result<Value, Expected> {
         },
         Edm::Int32 => {
             let number = numeric(value).ok_or(Expected::Number)?;
-            match json::decimal_of(&number).map(i32::try_from) {
+            let whole = json::decimal_of(&number).filter(Decimal::is_integer);
+            match whole.map(i32::try_from) {
                 Some(Ok(whole)) => Ok(Value::from(whole)),
                 _ => Err(Expected::Number),
             }

@@ -12,7 +12,7 @@ pub(crate) enum Fault {
     Syntax {
         /// The option as the client spelled it, or "path".
         option: String,
-        /// In characters of the decoded text, from 1.
+        /// In characters of the decoded option, or of the path segment, from 1.
         position: usize,
         expected: Expected,
         /// The next few characters; empty at the end of the text.
@@ -147,7 +147,7 @@ impl Expected {
             Self::NestedOption => "odata-expected-nested-option",
             Self::Key => "odata-expected-key",
             Self::End => "odata-expected-end",
-            Self::MemberOf(_) => "odata-expected-member",
+            Self::MemberOf(_) => "odata-expected-one-of",
         }
     }
 }

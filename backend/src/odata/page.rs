@@ -3,6 +3,10 @@
 //! In two steps, so that navigation is fetched for the answered page alone:
 //! [`Query::page`] first, then the caller fills in expansions, then
 //! [`Query::shape`].
+//!
+//! A filter sees every property of the rows it is given, selected or not: what
+//! a client may not know (a password's hash) must not be in them, or it can be
+//! guessed letter by letter with `startswith`.
 
 mod order;
 mod verdict;

@@ -8,7 +8,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::fault::{Expected, Fault, Limit};
-use super::metadata::{Action, Bound, EntitySet};
+use super::metadata::{Action, Bound, EntitySet, Form};
 
 const MAX_BYTES: usize = 8 * 1024;
 const MAX_SEGMENTS: usize = 8;
@@ -87,6 +87,9 @@ impl Resource {
             };
         }
         let set = EntitySet::named(&first.name).ok_or_else(|| first.unknown())?;
+        if set.form == Form::Singleton && first.key.is_some() {
+            return Err(first.unknown());
+        }
         let mut address = Address {
             set,
             part: None,
@@ -113,7 +116,9 @@ impl Address {
             }
             return Err(segment.unknown());
         }
-        if self.steps.is_empty() && segment.key.is_none() {
+        // The set of all tables is no set of rows: `Tables/BeginUpdate` is a table's name.
+        let whole = self.set.has_parts && self.part.is_none() && self.key.is_none();
+        if self.steps.is_empty() && segment.key.is_none() && !whole {
             let bound = if self.key.is_some() {
                 Bound::Entity
             } else {
@@ -124,8 +129,7 @@ impl Address {
                 return Ok(());
             }
         }
-        if self.set.has_parts && self.part.is_none() && self.key.is_none() && self.steps.is_empty()
-        {
+        if whole && self.steps.is_empty() {
             self.part = Some(segment.name);
             self.key = segment.key;
             return Ok(());

@@ -280,8 +280,11 @@ fn comparison(input: &mut Input<'_>) -> Parsed<Expr> {
         "lt" => Comparison::Less,
         "le" => Comparison::LessOrEqual,
         "in" => return Ok(Expr::In(Box::new(left), members(input)?)),
-        "" | "and" | "or" | "asc" | "desc" => {
+        "and" | "or" => {
             input.reset(&before);
+            return Ok(left);
+        }
+        "" if input.input.is_empty() || input.input.starts_with([')', ',', ';']) => {
             return Ok(left);
         }
         _ => {
