@@ -1,1 +1,505 @@
-//! (to be furnished)
+//! One Argon2id evaluation per attempt, whoever asks (rule 6).
+//!
+//! A user is found by name or by the keyed blind index of his secret, so however many users there
+//! are one stored hash is evaluated; where there is none, or it cannot be used, the [`Decoy`] is,
+//! so time tells nothing. The parameters of a stored hash are bounded before anything is
+//! allocated: a hash may come from a file and must not demand gigabytes.
+//! Not here: the queue of evaluations and random bytes (the gateway's), attempts (`throttle`).
+
+use std::fmt;
+
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
+use backend_types::Role;
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+/// The longest password or barcode, in characters after NFC.
+pub const MAX_CHARS: usize = 128;
+/// The shortest password of an administrator, in characters.
+pub const MIN_CHARS: usize = 8;
+
+// What a new hash costs: OWASP's first choice for Argon2id.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const OUTPUT_BYTES: usize = 32;
+
+// What a stored hash may cost: in memory three times, in time about ten times a new one.
+const MAX_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_PASSES: u32 = 6;
+const MAX_LANES: u32 = 4;
+const MIN_OUTPUT_BYTES: usize = 16;
+const MAX_STORED_BYTES: usize = 256;
+
+/// Text as it is hashed and indexed: NFC. `None` when longer than [`MAX_CHARS`].
+#[must_use]
+pub fn normal(text: &str) -> Option<Zeroizing<String>> {
+    // Never reallocated, so no copy stays behind unwiped.
+    let mut normal = Zeroizing::new(String::with_capacity(4 * MAX_CHARS));
+    for (at, character) in text.nfc().enumerate() {
+        if at == MAX_CHARS {
+            return None;
+        }
+        normal.push(character);
+    }
+    Some(normal)
+}
+
+/// The password or barcode has more than [`MAX_CHARS`] characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("longer than {MAX_CHARS} characters")]
+pub struct TooLong;
+
+/// A new hash in PHC form, `$argon2id$v=19$m=19456,t=2,p=1$…`. The salt is random, used once.
+///
+/// # Errors
+/// [`TooLong`], before anything is hashed.
+pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, TooLong> {
+    let password = normal(password).ok_or(TooLong)?;
+    Ok(hash_normal(password.as_bytes(), salt))
+}
+
+fn hash_normal(password: &[u8], salt: [u8; 16]) -> String {
+    #[expect(clippy::expect_used, reason = "constants within Argon2's limits")]
+    let output = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES))
+        .and_then(|params| evaluate(password, &salt, params))
+        .expect("constants are within Argon2's limits");
+    format!(
+        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${}${}",
+        BASE64_STANDARD_NO_PAD.encode(salt),
+        BASE64_STANDARD_NO_PAD.encode(output.as_slice()),
+    )
+}
+
+fn evaluate(password: &[u8], salt: &[u8], params: Params) -> argon2::Result<Zeroizing<Vec<u8>>> {
+    #[cfg(test)]
+    tests::EVALUATIONS.with(|count| count.set(count.get() + 1));
+    let length = params.output_len().unwrap_or(OUTPUT_BYTES);
+    let mut output = Zeroizing::new(vec![0; length]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(
+        password,
+        salt,
+        &mut output,
+    )?;
+    Ok(output)
+}
+
+/// Why a stored hash is not evaluated; for `check`, `status` and the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoredFault {
+    #[error("not a hash in PHC form")]
+    NotPhc,
+    #[error("not Argon2id version 19")]
+    NotArgon2id,
+    #[error("salt or output is missing or too short")]
+    Short,
+    #[error(
+        "more than {MAX_MEMORY_KIB} KiB, {MAX_PASSES} passes or {MAX_LANES} lanes are asked for"
+    )]
+    TooDear,
+}
+
+/// A stored hash that may be evaluated.
+struct Stored {
+    params: Params,
+    hash: PasswordHash,
+}
+
+impl Stored {
+    fn parse(stored: &str) -> Result<Self, StoredFault> {
+        if stored.len() > MAX_STORED_BYTES {
+            return Err(StoredFault::NotPhc);
+        }
+        let Ok(hash) = PasswordHash::new(stored) else {
+            return Err(StoredFault::NotPhc);
+        };
+        if hash.algorithm.as_str() != "argon2id" || hash.version != Some(19) {
+            return Err(StoredFault::NotArgon2id);
+        }
+        let output_bytes = hash.hash.as_ref().map_or(0, |output| output.len());
+        if hash.salt.is_none() || output_bytes < MIN_OUTPUT_BYTES {
+            return Err(StoredFault::Short);
+        }
+        let Ok(params) = Params::try_from(&hash) else {
+            return Err(StoredFault::TooDear);
+        };
+        let dear = params.m_cost() > MAX_MEMORY_KIB
+            || params.t_cost() > MAX_PASSES
+            || params.p_cost() > MAX_LANES;
+        match dear {
+            true => Err(StoredFault::TooDear),
+            false => Ok(Self { params, hash }),
+        }
+    }
+
+    fn matches(self, password: &[u8]) -> bool {
+        let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else {
+            return false;
+        };
+        evaluate(password, salt.as_ref(), self.params)
+            .is_ok_and(|output| output.as_slice().ct_eq(expected.as_bytes()).into())
+    }
+}
+
+/// Whether a stored hash can be evaluated; hashes nothing.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_stored(stored: &str) -> Result<(), StoredFault> {
+    Stored::parse(stored).map(drop)
+}
+
+/// What stands in for an unknown user: the hash of a secret nobody has.
+#[derive(Clone)]
+pub struct Decoy(String);
+
+impl Decoy {
+    /// Makes it once at start; `secret` is random and forgotten.
+    #[must_use]
+    pub fn new(secret: [u8; 32], salt: [u8; 16]) -> Self {
+        Self(hash_normal(&secret, salt))
+    }
+
+    /// The secret's bytes are no text that anybody could send, so this never matches.
+    fn evaluate(&self, password: &[u8]) {
+        let matched = Stored::parse(&self.0).is_ok_and(|stored| stored.matches(password));
+        debug_assert!(!matched, "somebody guessed 256 random bits");
+    }
+}
+
+impl fmt::Debug for Decoy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoy(…)")
+    }
+}
+
+/// Outcome of an attempt; to the client only [`Verdict::Match`] differs from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Match,
+    NoMatch,
+    /// The user's stored hash cannot be evaluated; an administrator must act.
+    Unusable(StoredFault),
+}
+
+/// Judges a password or barcode by the stored hash of the one candidate, or by the decoy where
+/// there is none: exactly one evaluation, whatever is given. Blocks for tens of milliseconds.
+#[must_use]
+pub fn judge(candidate: Option<&str>, decoy: &Decoy, password: &str) -> Verdict {
+    let (stored, otherwise) = match candidate.map(Stored::parse) {
+        Some(Ok(stored)) => (Some(stored), Verdict::NoMatch),
+        Some(Err(fault)) => (None, Verdict::Unusable(fault)),
+        None => (None, Verdict::NoMatch),
+    };
+    match (stored, normal(password)) {
+        (Some(stored), Some(password)) => match stored.matches(password.as_bytes()) {
+            true => Verdict::Match,
+            false => Verdict::NoMatch,
+        },
+        (_, password) => {
+            decoy.evaluate(password.unwrap_or_default().as_bytes());
+            otherwise
+        }
+    }
+}
+
+/// Keys the blind indexes of one database's users.
+#[derive(Clone)]
+pub struct IndexKey(Zeroizing<[u8; 32]>);
+
+impl IndexKey {
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(Zeroizing::new(key))
+    }
+
+    /// From 64 hex digits, as `backend_types::Database::index_key` holds it.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut key = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
+        Some(Self(key))
+    }
+
+    /// The blind index of a password or a barcode, as hex: HMAC-SHA-256 of its NFC form. Both
+    /// share one space, as none may equal another user's either.
+    ///
+    /// # Errors
+    /// [`TooLong`].
+    pub fn index(&self, secret: &str) -> Result<String, TooLong> {
+        let secret = normal(secret).ok_or(TooLong)?;
+        Ok(hex::encode(hmac(&self.0, &[secret.as_bytes()])))
+    }
+}
+
+impl fmt::Debug for IndexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IndexKey(…)")
+    }
+}
+
+/// HMAC-SHA-256 over the parts, one after the other.
+pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// What a password lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Weakness {
+    Empty,
+    TooLong,
+    Short,
+    NoUpperCase,
+    NoLowerCase,
+    NoDigit,
+}
+
+/// Whether a new password may be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quality {
+    Good,
+    /// Allowed; said to whoever sets it.
+    Weak(Vec<Weakness>),
+    /// Not set.
+    Refused(Vec<Weakness>),
+}
+
+/// Judges a new password: an administrator's must have [`MIN_CHARS`] characters with upper case,
+/// lower case (of any script) and a digit; others are warned. Empty or too long is refused for
+/// everyone.
+#[must_use]
+pub fn quality(role: Role, password: &str) -> Quality {
+    let Some(password) = normal(password) else {
+        return Quality::Refused(vec![Weakness::TooLong]);
+    };
+    if password.is_empty() {
+        return Quality::Refused(vec![Weakness::Empty]);
+    }
+    let has = |property: fn(char) -> bool| password.chars().any(property);
+    let weaknesses: Vec<Weakness> = [
+        (password.chars().count() >= MIN_CHARS, Weakness::Short),
+        (has(char::is_uppercase), Weakness::NoUpperCase),
+        (has(char::is_lowercase), Weakness::NoLowerCase),
+        (has(char::is_numeric), Weakness::NoDigit),
+    ]
+    .into_iter()
+    .filter_map(|(fulfilled, weakness)| (!fulfilled).then_some(weakness))
+    .collect();
+    match role {
+        _ if weaknesses.is_empty() => Quality::Good,
+        Role::Administrator => Quality::Refused(weaknesses),
+        Role::MobileUser | Role::ExternalConnection => Quality::Weak(weaknesses),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        pub(super) static EVALUATIONS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    fn evaluations<T>(work: impl FnOnce() -> T) -> (T, u32) {
+        let before = EVALUATIONS.get();
+        (work(), EVALUATIONS.get() - before)
+    }
+
+    fn decoy() -> Decoy {
+        Decoy::new([7; 32], [9; 16])
+    }
+
+    /// Cheap, so that tests need not pay the product's cost each time.
+    fn cheap(password: &str) -> String {
+        let params = Params::new(64, 1, 1, Some(32)).unwrap();
+        let output = evaluate(password.as_bytes(), &[1; 16], params).unwrap();
+        format!(
+            "$argon2id$v=19$m=64,t=1,p=1${}${}",
+            BASE64_STANDARD_NO_PAD.encode([1; 16]),
+            BASE64_STANDARD_NO_PAD.encode(output.as_slice()),
+        )
+    }
+
+    #[test]
+    fn a_new_hash_has_the_agreed_cost_and_matches_its_password_alone() {
+        let stored = hash("пароль-Й1", [3; 16]).unwrap();
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$AwMDAw"),
+            "{stored}"
+        );
+        assert_eq!(
+            judge(Some(&stored), &decoy(), "пароль-И\u{306}1"),
+            Verdict::Match
+        );
+        assert_eq!(
+            judge(Some(&stored), &decoy(), "пароль-И1"),
+            Verdict::NoMatch
+        );
+    }
+
+    #[test]
+    fn the_answer_of_the_reference_implementation_is_matched() {
+        // From its test.c: version 19, t=2, m=2^16, p=1, "password", "somesalt".
+        let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$\
+                      CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        assert_eq!(judge(Some(stored), &decoy(), "password"), Verdict::Match);
+        assert_eq!(judge(Some(stored), &decoy(), "passwort"), Verdict::NoMatch);
+    }
+
+    #[test]
+    fn every_attempt_costs_exactly_one_evaluation() {
+        let (decoy, stored) = (decoy(), cheap("right"));
+        let long = "x".repeat(MAX_CHARS + 1);
+        for (candidate, password, expected) in [
+            (Some(stored.as_str()), "right", Verdict::Match),
+            (Some(&stored), "wrong", Verdict::NoMatch),
+            (Some(&stored), &long, Verdict::NoMatch),
+            (None, "right", Verdict::NoMatch),
+            (None, &long, Verdict::NoMatch),
+            (
+                Some("rubbish"),
+                "right",
+                Verdict::Unusable(StoredFault::NotPhc),
+            ),
+        ] {
+            let (verdict, count) = evaluations(|| judge(candidate, &decoy, password));
+            assert_eq!((verdict, count), (expected, 1), "{candidate:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_hash_that_demands_too_much_is_never_evaluated() {
+        let tail = "$AQEBAQEBAQEBAQEBAQEBAQ$AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+        let with = |head: &str| format!("{head}{tail}");
+        for (stored, expected) in [
+            (with("$argon2id$v=19$m=19456,t=2,p=1"), Ok(())),
+            (with("$argon2id$v=19$m=65536,t=6,p=4"), Ok(())),
+            (
+                with("$argon2id$v=19$m=65537,t=2,p=1"),
+                Err(StoredFault::TooDear),
+            ),
+            (
+                with("$argon2id$v=19$m=4194304,t=2,p=1"),
+                Err(StoredFault::TooDear),
+            ),
+            (
+                with("$argon2id$v=19$m=19456,t=4294967295,p=1"),
+                Err(StoredFault::TooDear),
+            ),
+            (
+                with("$argon2id$v=19$m=19456,t=2,p=255"),
+                Err(StoredFault::TooDear),
+            ),
+            (
+                with("$argon2id$v=19$m=19456,t=0,p=1"),
+                Err(StoredFault::TooDear),
+            ),
+            (
+                with("$argon2i$v=19$m=19456,t=2,p=1"),
+                Err(StoredFault::NotArgon2id),
+            ),
+            (
+                with("$argon2id$v=16$m=19456,t=2,p=1"),
+                Err(StoredFault::NotArgon2id),
+            ),
+            (
+                with("$argon2id$m=19456,t=2,p=1"),
+                Err(StoredFault::NotArgon2id),
+            ),
+            (
+                "$argon2id$v=19$m=19456,t=2,p=1$AQEBAQEBAQEBAQEBAQEBAQ".into(),
+                Err(StoredFault::Short),
+            ),
+            (
+                "$argon2id$v=19$m=19456,t=2,p=1".into(),
+                Err(StoredFault::Short),
+            ),
+            (
+                "$2b$10$abcdefghijklmnopqrstuv".into(),
+                Err(StoredFault::NotPhc),
+            ),
+            (String::new(), Err(StoredFault::NotPhc)),
+            ("$".repeat(MAX_STORED_BYTES + 1), Err(StoredFault::NotPhc)),
+        ] {
+            assert_eq!(check_stored(&stored), expected, "{stored}");
+        }
+        let dear = with("$argon2id$v=19$m=4194304,t=2,p=1");
+        let (verdict, count) = evaluations(|| judge(Some(&dear), &decoy(), "x"));
+        assert_eq!(verdict, Verdict::Unusable(StoredFault::TooDear));
+        assert_eq!(count, 2, "the decoy's making and the decoy");
+    }
+
+    #[test]
+    fn a_blind_index_is_one_for_each_secret_and_key() {
+        let key = IndexKey::new([1; 32]);
+        let index = key.index("Й").unwrap();
+        assert_eq!(index.len(), 64);
+        assert_eq!(key.index("И\u{306}"), Ok(index.clone()));
+        assert_ne!(key.index("й"), Ok(index.clone()));
+        assert_ne!(IndexKey::new([2; 32]).index("Й"), Ok(index));
+        assert_eq!(key.index(&"x".repeat(MAX_CHARS + 1)), Err(TooLong));
+        let same = IndexKey::from_hex(&"01".repeat(32)).unwrap();
+        assert_eq!(same.index("Й"), key.index("Й"));
+        assert!(IndexKey::from_hex("01").is_none());
+    }
+
+    #[test]
+    fn the_blind_index_is_hmac_sha_256() {
+        // RFC 4231 has no 32-byte key; computed by `openssl dgst -sha256 -mac HMAC`.
+        let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        assert_eq!(
+            IndexKey::new(key).index("1234").unwrap(),
+            "75a2b0661f593e7c9af372baabd1751c4aa612b8a2fd605a1fc4963915193dd1"
+        );
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let shown = format!("{:?} {:?}", decoy(), IndexKey::new([1; 32]));
+        assert_eq!(shown, "Decoy(…) IndexKey(…)");
+    }
+
+    #[test]
+    fn an_administrator_needs_a_strong_password_and_others_are_warned() {
+        use Weakness::{Empty, NoDigit, NoLowerCase, NoUpperCase, Short, TooLong};
+        for strong in ["Abcdefg1", "Пароль-99", "ÉCOLEfra٣"] {
+            for role in Role::ALL {
+                assert_eq!(quality(role, strong), Quality::Good, "{strong}");
+            }
+        }
+        for (weak, lacks) in [
+            ("Abcdef1", vec![Short]),
+            ("abcdefg1", vec![NoUpperCase]),
+            ("ПАРОЛЬ-99", vec![NoLowerCase]),
+            ("Abcdefgh", vec![NoDigit]),
+            ("1234", vec![Short, NoUpperCase, NoLowerCase]),
+        ] {
+            assert_eq!(
+                quality(Role::Administrator, weak),
+                Quality::Refused(lacks.clone()),
+                "{weak}"
+            );
+            assert_eq!(quality(Role::MobileUser, weak), Quality::Weak(lacks));
+        }
+        for (password, weakness) in [(String::new(), Empty), ("Aa1".repeat(MAX_CHARS), TooLong)] {
+            for role in Role::ALL {
+                assert_eq!(
+                    quality(role, &password),
+                    Quality::Refused(vec![weakness]),
+                    "{role}"
+                );
+            }
+        }
+    }
+}
