@@ -71,6 +71,8 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Finding>> 
 /// As [`load`].
 pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Vec<Finding>> {
     let mut findings = finding::Findings::new(file);
+    // Notepad's byte order mark; serde_yaml would take it for the beginning of a key.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = tree::read(text, &mut findings);
     if let Some(root) = &root {
         shape::check(root, &mut findings);

@@ -4,23 +4,21 @@
 //! wrong. A value that does not fit its own key is passed over: `shape` named it already.
 
 mod lists;
+mod ports;
 mod users;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    net::{IpAddr, SocketAddr},
+    collections::HashMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use backend_types::DatabaseId;
-use gateway_policy::{
-    ports::{Claim, Holder, Listeners},
-    proxy_protocol::TrustedProxies,
-};
+use gateway_policy::proxy_protocol::TrustedProxies;
 
 use crate::{
-    Cause, Metrics, Net, Overrides, ServerPort, config, database, file,
+    Cause, Net, Overrides, config, database, file,
     finding::Findings,
     tree::{Mark, Node, Value, join},
 };
@@ -36,7 +34,7 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
     }
     metrics_stay_private(&root, findings);
     not_everybody_is_trusted(&root, findings);
-    ports_have_one_holder(&root, findings);
+    ports::check(&root, findings);
     if let Some(https) = root.at(&["server", "https"]).filter(View::is_false) {
         https.add(Cause::HttpsOff {}, findings);
     }
@@ -152,93 +150,6 @@ fn not_everybody_is_trusted(root: &View<'_>, findings: &mut Findings) {
     {
         let text = everybody.0.to_string();
         list.add(Cause::TrustsEverybody { text }, findings);
-    }
-}
-
-fn ports_have_one_holder(root: &View<'_>, findings: &mut Findings) {
-    let listen = root
-        .get("listen")
-        .map_or(Some(config::default_listen()), |view| view.parse());
-    let Some(listen): Option<IpAddr> = listen else {
-        return;
-    };
-    // Where a holder's port is written: what a clash is reported at.
-    let mut places: BTreeMap<Holder, (View<'_>, Option<&str>)> = BTreeMap::new();
-    let mut claims = Vec::new();
-    let mut claim = |holder: Holder, address: Option<SocketAddr>, view, name| {
-        if let Some(address) = address {
-            places.insert(holder.clone(), (view, name));
-            claims.push(Claim { holder, address });
-        }
-    };
-    let public = |view: &View<'_>| Some(SocketAddr::new(listen, view.parse()?));
-    let root_view = || View {
-        node: root.node,
-        path: String::new(),
-    };
-
-    let metrics = root.get("metrics");
-    let address = match (&metrics, Metrics::default()) {
-        (Some(view), _) => view.parse(),
-        (None, Metrics::At(address)) => Some(address),
-        (None, Metrics::Off) => None,
-    };
-    claim(
-        Holder::Metrics,
-        address,
-        metrics.unwrap_or_else(root_view),
-        Some("metrics"),
-    );
-
-    let server = root.at(&["server", "port"]);
-    let address = match &server {
-        Some(view) => public(view),
-        None => Some(SocketAddr::new(listen, ServerPort::default().port)),
-    };
-    claim(
-        Holder::Server,
-        address,
-        server.unwrap_or_else(root_view),
-        Some("server.port"),
-    );
-
-    for (place, database) in root.items("databases").iter().enumerate() {
-        // Two databases may wrongly bear one id, so the holders here are told apart by place.
-        let Ok(id) = place.to_string().parse::<DatabaseId>() else {
-            continue;
-        };
-        let name = database.text_of("name");
-        if let Some(view) = database.get("port") {
-            claim(Holder::Data(id.clone()), public(&view), view, name);
-        }
-        if let Some(view) = database.at(&["print", "port"]) {
-            claim(Holder::Print(id), public(&view), view, name);
-        }
-    }
-
-    for clash in Listeners::judge(claims).err().into_iter().flatten() {
-        let (Some((first, name)), Some((second, _))) =
-            (places.get(&clash.first), places.get(&clash.second))
-        else {
-            continue;
-        };
-        let port = clash.port.to_string();
-        let line = first.line();
-        let cause = match name {
-            Some(key) if first.path.is_empty() => {
-                let key = (*key).to_owned();
-                Cause::PortTakenByDefault { port, key }
-            }
-            Some(name) if first.path.starts_with("databases") => {
-                let holder = format!("{} ({name})", first.path);
-                Cause::PortTaken { port, holder, line }
-            }
-            _ => {
-                let holder = first.path.clone();
-                Cause::PortTaken { port, holder, line }
-            }
-        };
-        second.add(cause, findings);
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::{Schema, schema_for};
 use serde_json::Value;
 
-use crate::Config;
+use crate::{Config, values::Format};
 
 /// The JSON schema of the gateway's YAML.
 #[must_use]
@@ -94,7 +94,7 @@ fn rows(root: &Value, mapping: &Value, above: &str, table: &mut String) {
         let meaning = meaning.and_then(Value::as_str).unwrap_or_default();
         let value = alternatives(root, schema)
             .into_iter()
-            .filter_map(|one| describe(root, one))
+            .filter_map(|one| cell(root, one))
             .collect::<Vec<_>>()
             .join(" or ");
         let meaning = meaning.replace('\n', " ").replace('|', "\\|");
@@ -116,35 +116,33 @@ fn rows(root: &Value, mapping: &Value, above: &str, table: &mut String) {
     }
 }
 
-/// A value in a few words; none for "nothing".
-pub(crate) fn describe(root: &Value, schema: &Value) -> Option<String> {
+/// A value in a cell of the table.
+fn cell(root: &Value, schema: &Value) -> Option<String> {
+    if let Some(item) = schema.get("items") {
+        let items = alternatives(root, item);
+        let items: Vec<String> = items.iter().filter_map(|item| cell(root, item)).collect();
+        return Some(format!("list: {}", items.join(" or ")));
+    }
+    let unlisted = [("object", "mapping"), ("string", "text")];
+    describe(schema).or_else(|| {
+        let found = unlisted.iter().find(|(kind, _)| is(schema, kind));
+        found.map(|(_, name)| (*name).to_owned())
+    })
+}
+
+/// A value by its words, look or range; none where it has none of these.
+pub(crate) fn describe(schema: &Value) -> Option<String> {
     let words = words(schema);
     if !words.is_empty() {
         let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         return Some(words.join(", "));
     }
-    if let Some(format) = schema.get("format").and_then(Value::as_str)
-        && is(schema, "string")
-    {
-        return Some(format.replace('-', " "));
+    if let Some(format) = Format::of(schema) {
+        return Some(format!("`{}`", format.looks));
     }
     if is(schema, "integer") {
         let bound = |name| schema.get(name).map(Value::to_string).unwrap_or_default();
-        return Some(format!("{} to {}", bound("minimum"), bound("maximum")));
+        return Some(format!("{}…{}", bound("minimum"), bound("maximum")));
     }
-    if is(schema, "array") {
-        let item = schema.get("items")?;
-        let items: Vec<String> = alternatives(root, item)
-            .into_iter()
-            .filter_map(|item| describe(root, item))
-            .collect();
-        return Some(format!("list: {}", items.join(" or ")));
-    }
-    let plain = [
-        ("boolean", "`true`, `false`"),
-        ("string", "text"),
-        ("object", "mapping"),
-    ];
-    let found = plain.iter().find(|(kind, _)| is(schema, kind));
-    found.map(|(_, name)| (*name).to_owned())
+    is(schema, "boolean").then(|| "`true`, `false`".to_owned())
 }

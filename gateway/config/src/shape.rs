@@ -10,7 +10,7 @@ use crate::{
     nearest::nearest,
     schema::{alternatives, describe, is, is_required, json_schema, keys, words},
     tree::{Entry, Mark, Node, Value, join},
-    values::FORMATS,
+    values::Format,
 };
 
 static SCHEMA: LazyLock<Json> = LazyLock::new(|| json_schema().to_value());
@@ -165,9 +165,7 @@ fn free_text(text: &str, plain: bool, schema: &Json) -> Option<Cause> {
         let most = most.to_string();
         return Some(Cause::TooLong { most });
     }
-    let format = schema.get("format").and_then(Json::as_str)?;
-    let (_, check) = FORMATS.iter().find(|(name, _)| *name == format)?;
-    check(text).err()
+    (Format::of(schema)?.check)(text).err()
 }
 
 /// Whether YAML, of one version or another, reads the unquoted text as something else than text.
@@ -223,18 +221,22 @@ fn unfit(node: &Node, legal: &[&Json], path: &str, findings: &mut Findings) {
     findings.add_choice(node.mark, path, cause, meant, || in_words(legal));
 }
 
-/// What is legal, for a message.
+/// What is legal, for a message in any language; nothing where any text is.
 fn in_words(legal: &[&Json]) -> Vec<String> {
+    let described = |schema: &&Json| {
+        if is(schema, "object") {
+            let keys: Vec<&str> = keys(schema).map(|(key, _)| key).collect();
+            Some(format!("{{{}}}", keys.join(", ")))
+        } else if let Some(items) = schema.get("items") {
+            let items = in_words(&alternatives(&SCHEMA, items));
+            Some(format!("[{}]", items.join(", ")))
+        } else {
+            describe(schema)
+        }
+    };
     legal
         .iter()
-        .filter_map(|schema| {
-            if is(schema, "object") {
-                let keys: Vec<&str> = keys(schema).map(|(key, _)| key).collect();
-                Some(format!("{{{}}}", keys.join(", ")))
-            } else {
-                describe(&SCHEMA, schema)
-            }
-        })
+        .filter_map(described)
         .map(|words| words.replace('`', ""))
         .collect()
 }

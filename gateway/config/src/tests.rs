@@ -368,6 +368,14 @@ fn other_spellings_of_a_good_file_pass() {
 }
 
 #[test]
+fn a_file_saved_by_notepad_passes() {
+    let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
+    assert_eq!(ids(&text), [""; 0]);
+    let found = findings(&text.replace("port: 9706", "prot: 9706"));
+    assert_eq!((found[0].line, found[0].column), (17, 5));
+}
+
+#[test]
 fn five_faults_are_listed_as_five_with_place_path_and_nearest_key() {
     let text = GOOD
         .replace("port: 9706", "prot: 9706")
@@ -402,6 +410,11 @@ fn a_port_taken_by_a_default_names_the_key() {
         "gateway.yaml:34:11: databases[1].port: port 10501 is taken by the default of \
          server.port, which the file does not name"
     );
+    let text = GOOD
+        .replace("server: {port: 10501, https: true}", "")
+        .replace("metrics: 127.0.0.1:10509", "metrics: 127.0.0.1:10501");
+    assert_eq!(ids(&text), ["port-taken-by-default"]);
+    assert_eq!(findings(&text)[0].path, "metrics");
     let text = GOOD.replace("port: 9708", "port: 9706");
     assert_eq!(
         findings(&text)[0].render(Language::Ru),

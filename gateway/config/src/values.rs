@@ -18,17 +18,46 @@ use crate::Cause;
 
 type Check = fn(&str) -> Result<(), Cause>;
 
-/// The schema's `format` → whether a text is one.
-pub(crate) const FORMATS: [(&str, Check); 8] = [
-    ("ip-address", |text| parse_ip(text).map(drop)),
-    ("socket-address", |text| parse_socket(text).map(drop)),
-    ("network", |text| text.parse::<Net>().map(drop)),
-    ("http-url", |text| text.parse::<Upstream>().map(drop)),
-    ("url-path", |text| text.parse::<UrlPath>().map(drop)),
-    ("database-id", |text| parse_id(text).map(drop)),
-    ("argon2id", |text| text.parse::<PasswordHash>().map(drop)),
-    ("blind-index", |text| text.parse::<BlindIndex>().map(drop)),
+/// A `format` of the schema.
+pub(crate) struct Format {
+    pub(crate) name: &'static str,
+    /// How it looks, in no language.
+    pub(crate) looks: &'static str,
+    pub(crate) check: Check,
+}
+
+const fn format(name: &'static str, looks: &'static str, check: Check) -> Format {
+    Format { name, looks, check }
+}
+
+pub(crate) const FORMATS: [Format; 8] = [
+    format("ip-address", "IP", |text| parse_ip(text).map(drop)),
+    format("socket-address", "IP:port", |text| {
+        parse_socket(text).map(drop)
+    }),
+    format("network", "IP/bits", |text| text.parse::<Net>().map(drop)),
+    format("http-url", "http://host:port", |text| {
+        text.parse::<Upstream>().map(drop)
+    }),
+    format("url-path", "/…", |text| text.parse::<UrlPath>().map(drop)),
+    format("database-id", "a-z 0-9 - _ .", |text| {
+        parse_id(text).map(drop)
+    }),
+    format("argon2id", "$argon2id$…", |text| {
+        text.parse::<PasswordHash>().map(drop)
+    }),
+    format("blind-index", "64 × 0-9a-f", |text| {
+        text.parse::<BlindIndex>().map(drop)
+    }),
 ];
+
+impl Format {
+    /// The format of a schema.
+    pub(crate) fn of(schema: &serde_json::Value) -> Option<&'static Self> {
+        let named = schema.get("format")?.as_str()?;
+        FORMATS.iter().find(|format| format.name == named)
+    }
+}
 
 fn text(format: &str) -> Schema {
     json_schema!({"type": "string", "format": format})

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use unicode_normalization::UnicodeNormalization;
 
 use super::View;
-use crate::{Cause, finding::Findings};
+use crate::{Cause, finding::Findings, tree::Value};
 
 pub(super) fn check(database: &View<'_>, findings: &mut Findings) {
     let users = database.items("users");
@@ -18,7 +18,7 @@ pub(super) fn check(database: &View<'_>, findings: &mut Findings) {
             (None, Some(index)) => index.add(Cause::IndexWithoutBarcode {}, findings),
             _ => {}
         }
-        if user.get("index").is_none() {
+        if user.get("index").is_none() && matches!(user.node.value, Value::Map(_)) {
             user.add(Cause::UserWithoutIndex {}, findings);
         }
     }
