@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::fault::{Expected, Fault};
-use super::metadata::{Action, Edm, EntityType, EnumType, Property};
+use super::metadata::{Action, Edm, EntityType, EnumType, Navigation, Property};
 use super::names::{camel, same_name};
 use super::{Entity, json, moment};
 
@@ -31,37 +31,62 @@ pub(crate) fn read(kind: &'static EntityType, body: Value) -> Result<Entity, Fau
         if written.contains('@') {
             continue;
         }
-        if let Some(property) = kind.property(&written) {
-            if let Some(value) = property_value(property, value)? {
-                entity.insert(property.name.to_owned(), value);
-            }
-        } else if let Some(navigation) = kind.navigation(&written) {
-            let Some(target) = EntityType::named(navigation.target) else {
+        // A configuration's own «Ид» is spelled `id` too: it gives way to the
+        // real one, whichever comes first.
+        let (name, value) = match field(kind, &written, value)? {
+            Some((name, _))
+                if entity.contains_key(&name) && !written.eq_ignore_ascii_case(&name) =>
+            {
                 continue;
-            };
-            let value = match value {
-                Value::Null => continue,
-                Value::Array(rows) if navigation.collection => Value::Array(
-                    rows.into_iter()
-                        .map(|row| read(target, row).map(Value::Object))
-                        .collect::<Result<_, _>>()?,
-                ),
-                _ if navigation.collection => return Err(wrong(navigation.name, Expected::List)),
-                one => Value::Object(read(target, one)?),
-            };
-            entity.insert(navigation.name.to_owned(), value);
-        } else {
-            let name = camel(&written);
-            if !kind.open || name.is_empty() {
-                return Err(Fault::NoSuchProperty {
-                    entity: kind.name,
-                    name: written,
-                });
             }
-            entity.insert(name, value);
-        }
+            Some(field) => field,
+            None => continue,
+        };
+        entity.insert(name, value);
     }
     Ok(entity)
+}
+
+/// One field in our spelling; `None` where it counts as not given.
+fn field(
+    kind: &'static EntityType,
+    written: &str,
+    value: Value,
+) -> Result<Option<(String, Value)>, Fault> {
+    if let Some(property) = kind.property(written) {
+        let value = property_value(property, value)?;
+        return Ok(value.map(|value| (property.name.to_owned(), value)));
+    }
+    if let Some(navigation) = kind.navigation(written) {
+        let value = navigated(navigation, value)?;
+        return Ok(value.map(|value| (navigation.name.to_owned(), value)));
+    }
+    let name = camel(written);
+    if !kind.open || name.is_empty() {
+        return Err(Fault::NoSuchProperty {
+            entity: kind.name,
+            name: written.to_owned(),
+        });
+    }
+    Ok(Some((name, value)))
+}
+
+fn navigated(navigation: &Navigation, value: Value) -> Result<Option<Value>, Fault> {
+    let Some(target) = EntityType::named(navigation.target) else {
+        return Ok(None);
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(rows) if navigation.collection => {
+            let rows: Result<_, _> = rows
+                .into_iter()
+                .map(|row| read(target, row).map(Value::Object))
+                .collect();
+            rows.map(|rows| Some(Value::Array(rows)))
+        }
+        _ if navigation.collection => Err(wrong(navigation.name, Expected::List)),
+        one => read(target, one).map(|one| Some(Value::Object(one))),
+    }
 }
 
 /// Reads a collection written as `{"value":[row, …]}`, as a bare list or as

@@ -11,7 +11,7 @@ mod tables;
 pub(crate) use document::{Parts, service_document, write};
 pub(crate) use tables::{ENTITY_SETS, ENUMS, TYPES};
 
-use super::names::{camel, same_name};
+use super::names::{Name, camel};
 
 /// The namespace of entity types; actions and the container live in [`CONTAINER`].
 pub(crate) const NAMESPACE: &str = "Cleverence.Warehouse";
@@ -69,16 +69,18 @@ impl EntityType {
 
     /// The built-in property a client means by `written`.
     pub(crate) fn property(&self, written: &str) -> Option<&'static Property> {
+        let name = Name::new(written);
         self.properties
             .iter()
-            .find(|property| same_name(property.name, written))
+            .find(|property| name.is(property.name))
     }
 
     /// The navigation property a client means by `written`.
     pub(crate) fn navigation(&self, written: &str) -> Option<&'static Navigation> {
+        let name = Name::new(written);
         self.navigation
             .iter()
-            .find(|navigation| same_name(navigation.name, written))
+            .find(|navigation| name.is(navigation.name))
     }
 
     /// The spelling in answers: the built-in one, or camelCase of an extra field.

@@ -115,7 +115,7 @@ impl Query {
     pub(crate) fn parse(raw: &str) -> Result<Self, Fault> {
         if raw.len() > MAX_BYTES {
             return Err(Fault::TooMuch {
-                option: "?".to_owned(),
+                option: "query".to_owned(),
                 limit: Limit::Bytes(MAX_BYTES),
             });
         }

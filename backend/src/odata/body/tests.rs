@@ -28,6 +28,20 @@ fn a_document_in_the_clients_spelling_comes_out_in_ours() {
 }
 
 #[test]
+fn a_configurations_field_of_the_same_spelling_gives_way_to_the_built_in_one() {
+    for body in [
+        json!({"id": "real", "Ид": "own"}),
+        json!({"Ид": "own", "ID": "real"}),
+    ] {
+        assert_eq!(read(kind("Document"), body).unwrap()["id"], "real");
+    }
+    assert_eq!(
+        read(kind("Document"), json!({"Ид": "own"})).unwrap()["id"],
+        "own"
+    );
+}
+
+#[test]
 fn texts_become_the_values_they_hold() {
     let body = json!({"id": 7, "unitConvertionRate": "1.50", "versionNumber": "3",
                       "packings": [{"id": "0", "unitsQuantity": "2", "ШК": "46"}]});

@@ -121,7 +121,8 @@ fn entity_type(xml: &mut Xml, kind: &EntityType) -> io::Result<()> {
                 Ok(())
             })?;
         }
-        for property in kind.properties {
+        // `Edm.Untyped` came with OData 4.01; in an open type it need not be named.
+        for property in kind.properties.iter().filter(|one| one.edm != Edm::Untyped) {
             described(xml, "Property", property)?;
         }
         for Navigation {
@@ -152,7 +153,7 @@ fn described(xml: &mut Xml, element: &str, property: &Property) -> io::Result<()
         element = element.with_attribute(("Nullable", "false"));
     }
     if property.edm == Edm::Decimal {
-        element = element.with_attribute(("Scale", "Variable"));
+        element = element.with_attribute(("Scale", "variable"));
     }
     element.write_empty()?;
     Ok(())
@@ -292,7 +293,7 @@ mod tests {
             r#"<EntityType Name="Document" OpenType="true"><Key><PropertyRef Name="id"/></Key>"#,
             r#"<EntityType Name="UserGroup"><Key>"#,
             r#"<ComplexType Name="Packing" OpenType="true">"#,
-            r#"<Property Name="declaredQuantity" Type="Edm.Decimal" Nullable="false" Scale="Variable"/>"#,
+            r#"<Property Name="declaredQuantity" Type="Edm.Decimal" Nullable="false" Scale="variable"/>"#,
             r#"<Property Name="role" Type="Cleverence.Security.RoleUserGroup" Nullable="false"/>"#,
             r#"<EntitySet Name="Docs/PrihodNaSklad" EntityType="Cleverence.Warehouse.Document"/>"#,
             r#"<EntitySet Name="Tables/Ceny" EntityType="Cleverence.Warehouse.Row"/>"#,

@@ -433,6 +433,25 @@ fn nesting_and_length_are_bounded() {
     }
 }
 
+#[test]
+fn numbers_beyond_measure_are_refused_and_do_no_harm() {
+    for number in [
+        "1e29",
+        "1e999",
+        "1e4294967296",
+        "1e99999999999999999999",
+        "9".repeat(4000).as_str(),
+    ] {
+        refused(&format!("$filter=n eq {number}"), 6, Expected::Value);
+    }
+    for number in ["1e28", "0.1", "1e-28", "-79228162514264337593543950335"] {
+        assert!(
+            Query::parse(&format!("$filter=n eq {number}")).is_ok(),
+            "{number}"
+        );
+    }
+}
+
 /// Values of properties a to d, in the bits of `row`.
 fn bit(row: u8, name: char) -> bool {
     row >> (name as u8 - b'a') & 1 == 1
