@@ -6,6 +6,8 @@
 //! hands out rows.
 
 mod grammar;
+mod literal;
+mod text;
 
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;

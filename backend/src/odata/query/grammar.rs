@@ -4,66 +4,25 @@
 //! closer than all three. Every nesting is counted before it is entered, so
 //! that no text can exhaust the stack.
 
-use jiff::Timestamp;
-use rust_decimal::Decimal;
 use winnow::Parser as _;
-use winnow::combinator::opt;
-use winnow::error::ParserError;
 use winnow::stream::{LocatingSlice, Location as _, Stateful, Stream as _};
-use winnow::token::{literal, take_while};
+use winnow::token::take_while;
 
 use super::super::fault::{self, Expected, Fault, Limit};
-use super::super::moment;
 use super::super::names::Name;
+use super::literal::constant;
+use super::text::{
+    Cause, Failure, Input, MAX_NESTING, Nesting, Parsed, at_a_border, close, eat, end, fail,
+    keyword, limit, name, nested, next_is, spaces, word,
+};
 use super::{
     Comparison, Direction, Expand, Expr, Function, Literal, Order, Query, SystemOption, Wanted,
 };
 
-/// Brackets, `not` and calls inside each other.
-const MAX_NESTING: usize = 32;
 /// `$expand` inside `$expand`.
 const MAX_EXPAND: usize = 6;
 /// Names in one list.
 const MAX_ITEMS: usize = 512;
-
-type Input<'i> = Stateful<LocatingSlice<&'i str>, Nesting>;
-type Parsed<T> = Result<T, Failure>;
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Nesting {
-    brackets: usize,
-    expands: usize,
-}
-
-/// Where and why the text stops being understood.
-#[derive(Debug)]
-struct Failure {
-    at: usize,
-    cause: Cause,
-}
-
-#[derive(Debug)]
-enum Cause {
-    Expected(Expected),
-    Limit(Limit),
-    Unknown(String),
-    Repeated(String),
-}
-
-impl<'i> ParserError<Input<'i>> for Failure {
-    type Inner = Self;
-
-    fn from_input(input: &Input<'i>) -> Self {
-        Self {
-            at: input.current_token_start(),
-            cause: Cause::Expected(Expected::Value),
-        }
-    }
-
-    fn into_inner(self) -> Result<Self::Inner, Self> {
-        Ok(self)
-    }
-}
 
 /// Reads the whole value of one option into `query`.
 pub(super) fn whole_value(
@@ -390,130 +349,7 @@ impl Function {
     }
 }
 
-// Literals.
-
-/// A literal, or `None` where a name stands.
-fn constant(input: &mut Input<'_>) -> Parsed<Option<Literal>> {
-    spaces(input)?;
-    if next_is(input, '\'') {
-        return quoted(input).map(|text| Some(Literal::Text(text)));
-    }
-    if let Some(guid) = guid(input)? {
-        return Ok(Some(Literal::Text(guid)));
-    }
-    if input
-        .input
-        .starts_with(|letter: char| letter.is_ascii_digit() || letter == '-')
-    {
-        return number_or_moment(input).map(Some);
-    }
-    let start = input.checkpoint();
-    // `Cleverence.Warehouse.CreatedBy'Server'`, `duration'PT1M'`: the type says
-    // nothing that the text does not.
-    let typed = take_while(0.., |letter: char| {
-        letter.is_alphanumeric() || letter == '.' || letter == '_'
-    })
-    .parse_next(input)?;
-    let literal = match typed {
-        "" => None,
-        _ if next_is(input, '\'') => return quoted(input).map(|text| Some(Literal::Text(text))),
-        _ if next_is(input, '/') || next_is(input, '(') => None,
-        _ if typed.eq_ignore_ascii_case("null") => Some(Literal::Null),
-        _ if typed.eq_ignore_ascii_case("true") => Some(Literal::Boolean(true)),
-        _ if typed.eq_ignore_ascii_case("false") => Some(Literal::Boolean(false)),
-        _ => None,
-    };
-    if literal.is_none() {
-        input.reset(&start);
-    }
-    Ok(literal)
-}
-
-fn quoted(input: &mut Input<'_>) -> Parsed<String> {
-    eat(input, '\'')?;
-    let mut text = String::new();
-    loop {
-        text.push_str(take_while(0.., |letter| letter != '\'').parse_next(input)?);
-        if !eat(input, '\'')? {
-            return fail(input, Expected::ClosingQuote);
-        }
-        if !eat(input, '\'')? {
-            return Ok(text);
-        }
-        text.push('\'');
-    }
-}
-
-/// A GUID without quotes; ids are texts here.
-fn guid(input: &mut Input<'_>) -> Parsed<Option<String>> {
-    let start = input.checkpoint();
-    let token = take_while(0.., |letter: char| {
-        letter.is_ascii_hexdigit() || letter == '-'
-    })
-    .parse_next(input)?;
-    let groups = token.split('-').map(str::len);
-    if groups.eq([8, 4, 4, 4, 12]) {
-        return Ok(Some(token.to_owned()));
-    }
-    input.reset(&start);
-    Ok(None)
-}
-
-fn number_or_moment(input: &mut Input<'_>) -> Parsed<Literal> {
-    let start = input.checkpoint();
-    let token = take_while(1.., |letter: char| {
-        letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':' | '+')
-    })
-    .parse_next(input)?;
-    if let Some(number) = number(token) {
-        return Ok(Literal::Number(number));
-    }
-    if let Some(moment) = shifted_moment(token, input)? {
-        return Ok(Literal::Moment(moment));
-    }
-    if let Some(moment) = moment::parse(token).or_else(|| moment::parse_date(token)) {
-        return Ok(Literal::Moment(moment));
-    }
-    input.reset(&start);
-    fail(
-        input,
-        if token.contains(':') {
-            Expected::DateTime
-        } else {
-            Expected::Value
-        },
-    )
-}
-
-fn number(token: &str) -> Option<Decimal> {
-    if token.starts_with('+') || token.ends_with('.') {
-        return None;
-    }
-    token
-        .parse()
-        .ok()
-        .or_else(|| Decimal::from_scientific(token).ok())
-}
-
-/// A moment whose `+` an unencoded query turned into a space:
-/// `2023-11-01T10:00:00 0500`.
-fn shifted_moment(token: &str, input: &mut Input<'_>) -> Parsed<Option<Timestamp>> {
-    if !token.contains('T') || token.ends_with('Z') {
-        return Ok(None);
-    }
-    let start = input.checkpoint();
-    if eat(input, ' ')? {
-        let zone = take_while(0.., |letter: char| letter.is_ascii_digit() || letter == ':')
-            .parse_next(input)?;
-        if matches!(zone.len(), 4 | 5)
-            && let Some(moment) = moment::parse(&format!("{token}+{zone}"))
-        {
-            return Ok(Some(moment));
-        }
-    }
-    input.reset(&start);
-    Ok(None)
-}
+// Plain values.
 
 fn whole_number(input: &mut Input<'_>) -> Parsed<usize> {
     let start = input.checkpoint();
@@ -553,7 +389,7 @@ fn format(input: &mut Input<'_>) -> Parsed<()> {
     fail(input, Expected::Json)
 }
 
-// Words and signs.
+// Lists and paths.
 
 /// `item (, item)*`, at least one.
 fn list<T>(
@@ -583,99 +419,4 @@ fn path(input: &mut Input<'_>) -> Parsed<Vec<Name>> {
         names.push(Name::new(name(input)?));
     }
     Ok(names)
-}
-
-fn name<'i>(input: &mut Input<'i>) -> Parsed<&'i str> {
-    let name = take_while(0.., |letter: char| {
-        letter.is_alphanumeric() || matches!(letter, '_' | '.')
-    })
-    .parse_next(input)?;
-    if name.is_empty() {
-        fail(input, Expected::Name)
-    } else {
-        Ok(name)
-    }
-}
-
-fn word<'i>(input: &mut Input<'i>) -> Parsed<&'i str> {
-    take_while(0.., |letter: char| {
-        letter.is_alphanumeric() || letter == '_'
-    })
-    .parse_next(input)
-}
-
-/// Takes `wanted` with the spaces around it, if it stands there as a word of
-/// its own.
-fn keyword(input: &mut Input<'_>, wanted: &str) -> Parsed<bool> {
-    let start = input.checkpoint();
-    spaces(input)?;
-    if word(input)?.eq_ignore_ascii_case(wanted) && (next_is(input, ' ') || next_is(input, '(')) {
-        spaces(input)?;
-        return Ok(true);
-    }
-    input.reset(&start);
-    Ok(false)
-}
-
-fn nested<T>(input: &mut Input<'_>, inside: impl FnOnce(&mut Input<'_>) -> Parsed<T>) -> Parsed<T> {
-    input.state.brackets += 1;
-    if input.state.brackets > MAX_NESTING {
-        return limit(input, Limit::Nesting(MAX_NESTING));
-    }
-    let parsed = inside(input)?;
-    input.state.brackets -= 1;
-    Ok(parsed)
-}
-
-fn close(input: &mut Input<'_>) -> Parsed<()> {
-    spaces(input)?;
-    if eat(input, ')')? {
-        Ok(())
-    } else {
-        fail(input, Expected::ClosingBracket)
-    }
-}
-
-fn spaces(input: &mut Input<'_>) -> Parsed<()> {
-    take_while(0.., [' ', '\t', '\r', '\n'])
-        .void()
-        .parse_next(input)
-}
-
-fn eat(input: &mut Input<'_>, sign: char) -> Parsed<bool> {
-    opt(literal(sign))
-        .parse_next(input)
-        .map(|eaten: Option<&str>| eaten.is_some())
-}
-
-fn next_is(input: &Input<'_>, sign: char) -> bool {
-    input.input.starts_with(sign)
-}
-
-fn at_a_border(input: &Input<'_>) -> bool {
-    !input
-        .input
-        .starts_with(|letter: char| letter.is_alphanumeric() || letter == '.')
-}
-
-fn end(input: &mut Input<'_>) -> Parsed<()> {
-    if input.input.is_empty() {
-        Ok(())
-    } else {
-        fail(input, Expected::End)
-    }
-}
-
-fn fail<T>(input: &Input<'_>, expected: Expected) -> Parsed<T> {
-    Err(Failure {
-        at: input.current_token_start(),
-        cause: Cause::Expected(expected),
-    })
-}
-
-fn limit<T>(input: &Input<'_>, limit: Limit) -> Parsed<T> {
-    Err(Failure {
-        at: input.current_token_start(),
-        cause: Cause::Limit(limit),
-    })
 }
