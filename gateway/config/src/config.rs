@@ -128,6 +128,16 @@ pub enum Metrics {
     At(#[schemars(schema_with = "values::socket_address")] SocketAddr),
 }
 
+impl Metrics {
+    #[must_use]
+    pub fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::At(address) => Some(address),
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::At((Ipv4Addr::LOCALHOST, 10509).into())

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use zeroize::Zeroizing;
+
 use crate::Cause;
 
 /// Bytes; ten thousand users take about four million.
@@ -75,5 +77,22 @@ pub(crate) fn private(path: &Path) -> Result<(), Cause> {
             file: path.display().to_string(),
             mode: format!("{mode:04o}"),
         })
+    }
+}
+
+/// The text of a small secret that its owner alone may read; none where there is no such file.
+pub(crate) fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Cause> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    private(path)?;
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text));
+    match read {
+        Ok(_) => Ok(Some(text)),
+        Err(error) => Err(Cause::FileUnreadable {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        }),
     }
 }

@@ -275,6 +275,7 @@ causes! {
     Fault PortTakenByDefault { port, key } "port-taken-by-default"
     Fault DuplicateLogin { name, holder, line } "duplicate-login"
     Fault DuplicateSecret { holder, line } "duplicate-secret"
+    Fault DefaultPassword {} "default-password"
     Fault NoSharedAccount {} "no-shared-account"
     Fault UsersOfUpstream {} "users-of-upstream"
     Fault AccountWithUpstream {} "account-with-upstream"
@@ -282,6 +283,7 @@ causes! {
     Fault BarcodeLoginUnused {} "barcode-login-unused"
     Fault IndexWithoutBarcode {} "index-without-barcode"
     Fault SecretReadable { file, mode } "secret-readable"
+    Fault NotAnIndexKey { file } "not-an-index-key"
     Fault NotAFile { file } "not-a-file"
 
     Warning HttpsOff {} "https-off"

@@ -15,7 +15,7 @@ use std::{
 };
 
 use backend_types::DatabaseId;
-use gateway_policy::proxy_protocol::TrustedProxies;
+use gateway_policy::{password::IndexKey, proxy_protocol::TrustedProxies};
 
 use crate::{
     Cause, Net, Overrides, config, database, file,
@@ -48,10 +48,16 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
 
     let databases = root.items("databases");
     ids_are_unique(&databases, findings);
-    let folders = folders(&root, &databases, overrides);
+    let data = match (&overrides.data, root.text_of("data")) {
+        (Some(data), _) => data.clone(),
+        (None, Some(data)) => data.into(),
+        (None, None) => config::default_data(),
+    };
+    let key = index_key(&root, &data, findings);
+    let folders = folders(&databases, &data);
     for (database, folder) in databases.iter().zip(&folders) {
         database_agrees(database, &root, findings);
-        users::check(database, findings);
+        users::check(database, key.as_ref(), findings);
         lists::check(database, folder, findings);
     }
     folders_are_apart(&databases, &folders, findings);
@@ -188,12 +194,24 @@ fn ids_are_unique(databases: &[View<'_>], findings: &mut Findings) {
     }
 }
 
-fn folders(root: &View<'_>, databases: &[View<'_>], overrides: &Overrides) -> Vec<PathBuf> {
-    let data = match (&overrides.data, root.text_of("data")) {
-        (Some(data), _) => data.clone(),
-        (None, Some(data)) => data.into(),
-        (None, None) => config::default_data(),
+/// The key of the blind indexes of YAML users; none before the first `gateway hash`.
+fn index_key(root: &View<'_>, data: &Path, findings: &mut Findings) -> Option<IndexKey> {
+    let path = data.join("secrets/index.key");
+    let cause = match file::secret(&path) {
+        Ok(text) => match IndexKey::from_hex(text?.trim()) {
+            Some(key) => return Some(key),
+            None => Cause::NotAnIndexKey {
+                file: path.display().to_string(),
+            },
+        },
+        Err(cause) => cause,
     };
+    let key = root.get("data");
+    key.as_ref().unwrap_or(root).add(cause, findings);
+    None
+}
+
+fn folders(databases: &[View<'_>], data: &Path) -> Vec<PathBuf> {
     let known: Vec<(&str, Option<&Path>)> = databases
         .iter()
         .map(|database| {
@@ -201,7 +219,7 @@ fn folders(root: &View<'_>, databases: &[View<'_>], overrides: &Overrides) -> Ve
             (database.text_of("name").unwrap_or_default(), folder)
         })
         .collect();
-    database::folders(&data, &known)
+    database::folders(data, &known)
 }
 
 fn folders_are_apart(databases: &[View<'_>], folders: &[PathBuf], findings: &mut Findings) {

@@ -39,7 +39,7 @@ databases:
       - id: "2"
         name: Петров
         role: administrator
-        password: $argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2E$BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
+        password: $argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2E$BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA
         index: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
   - id: courier
     name: Курьер
@@ -508,8 +508,42 @@ fn a_repeated_password_or_barcode_names_the_other_user() {
     };
     assert_eq!(ids(&barcode(&a)), ["duplicate-secret"]);
     assert_eq!(ids(&barcode(&b)), [""; 0]);
-    let copied = GOOD.replace(&"B".repeat(43), &"A".repeat(43));
+    let copied = GOOD.replace(&"B".repeat(42), &"A".repeat(42));
     assert_eq!(ids(&copied), ["duplicate-secret"]);
+}
+
+#[test]
+fn a_password_that_everybody_tries_first_is_told_by_its_index() {
+    let data = tempfile::tempdir().unwrap();
+    let overrides = Overrides {
+        data: Some(data.path().to_owned()),
+    };
+    let ids_with = |text: &str| -> Vec<&str> {
+        match check(text, "gateway.yaml", &overrides) {
+            Ok(_) => Vec::new(),
+            Err(found) => found.iter().map(|one| one.cause.id()).collect(),
+        }
+    };
+    let path = data.path().join("secrets/index.key");
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let write = |text: &str, mode: u32| {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write(&format!("{}\n", "7".repeat(64)), 0o600);
+    let key = gateway_policy::password::IndexKey::from_hex(&"7".repeat(64)).unwrap();
+    let of = |password: &str| {
+        let index = key.index(password).unwrap();
+        GOOD.replace(&"a".repeat(64), &index)
+    };
+    for password in ["123456", "Admin", "пароль", "ПАРОЛЬ", "Иванов", "1"] {
+        assert_eq!(ids_with(&of(password)), ["default-password"], "{password}");
+    }
+    assert_eq!(ids_with(&of("Тройка-семерка-туз-37")), [""; 0]);
+    write("7777", 0o600);
+    assert_eq!(ids_with(GOOD), ["not-an-index-key"]);
+    write(&"7".repeat(64), 0o644);
+    assert_eq!(ids_with(GOOD), ["secret-readable"]);
 }
 
 #[test]
@@ -622,6 +656,8 @@ fn every_cause_has_a_case() {
         "list-unreadable",
         "unreadable",
         "more-faults",
+        "default-password",
+        "not-an-index-key",
         "more-warnings",
     ]);
     let all: BTreeSet<&str> = Cause::MESSAGES.iter().map(|one| one.0).collect();

@@ -10,6 +10,7 @@ use std::{
 };
 
 use backend_types::DatabaseId;
+use gateway_policy::password::{StoredFault, check_stored};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -290,47 +291,14 @@ impl FromStr for PasswordHash {
     type Err = Cause;
 
     fn from_str(text: &str) -> Result<Self, Cause> {
-        let mut parts = text.split('$').skip(1);
-        let mut next = || parts.next().ok_or(Cause::NotAnArgon2Hash {});
-        if !(text.starts_with("$argon2id$") && next()? == "argon2id" && next()? == "v=19") {
-            return Err(Cause::NotAnArgon2Hash {});
-        }
-        let (parameters, salt, hash) = (next()?, next()?, next()?);
-        let base64 = |part: &str, length: std::ops::RangeInclusive<usize>| {
-            let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-            length.contains(&part.len()) && part.bytes().all(legal)
-        };
-        if parts.next().is_some() || !base64(salt, 11..=86) || !base64(hash, 14..=86) {
-            return Err(Cause::NotAnArgon2Hash {});
-        }
-        let mut seen = [None::<u32>; 3];
-        for parameter in parameters.split(',') {
-            let (name, value) = parameter.split_once('=').ok_or(Cause::NotAnArgon2Hash {})?;
-            let value = value
-                .parse()
-                .map_err(|_no_number| Cause::NotAnArgon2Hash {})?;
-            let place = match name {
-                "m" => 0,
-                "t" => 1,
-                "p" => 2,
-                _ => return Err(Cause::NotAnArgon2Hash {}),
-            };
-            if let Some(slot) = seen.get_mut(place) {
-                *slot = Some(value);
+        match check_stored(text) {
+            Ok(()) => Ok(Self(text.to_owned())),
+            Err(StoredFault::TooDear) => Err(Cause::Argon2OutOfBounds {
+                parameters: text.split('$').nth(3).unwrap_or_default().to_owned(),
+            }),
+            Err(StoredFault::NotPhc | StoredFault::NotArgon2id | StoredFault::Short) => {
+                Err(Cause::NotAnArgon2Hash {})
             }
-        }
-        let [Some(memory), Some(passes), Some(lanes)] = seen else {
-            return Err(Cause::NotAnArgon2Hash {});
-        };
-        let bounded = (8..=65_536).contains(&memory)
-            && (1..=10).contains(&passes)
-            && (1..=4).contains(&lanes);
-        if bounded {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Cause::Argon2OutOfBounds {
-                parameters: parameters.into(),
-            })
         }
     }
 }

@@ -51,6 +51,7 @@ port-taken = port { $port } is taken by { $holder } in line { $line }
 port-taken-by-default = port { $port } is taken by the default of { $key }, which the file does not name
 duplicate-login = the login name "{ $name }" is taken by { $holder } in line { $line }
 duplicate-secret = this password or barcode equals one of { $holder } in line { $line }
+default-password = this is a password that everybody tries first
 no-shared-account = "shared" means the account at the top of the file, and there is none
 users-of-upstream = users are judged by the existing server here (authentication: upstream); these would never be asked
 account-with-upstream = with authentication: upstream the client's own credentials go to the server; a service account would replace them
@@ -58,6 +59,7 @@ login-paths-unused = login_paths belong to authentication: upstream
 barcode-login-unused = barcode_login belongs to authentication: gateway
 index-without-barcode = barcode_index belongs to a barcode, and there is none
 secret-readable = { $file } can be read by others (mode { $mode }); 0600 is needed
+not-an-index-key = { $file } does not hold a key of 64 hexadecimal digits
 not-a-file = { $file } is not a file
 
 # Warnings.

@@ -51,6 +51,7 @@ port-taken = порт { $port } уже занят: { $holder } в строке {
 port-taken-by-default = порт { $port } уже занят значением по умолчанию ключа { $key }, которого в файле нет
 duplicate-login = имя входа «{ $name }» уже занято: { $holder } в строке { $line }
 duplicate-secret = этот пароль или штрихкод тот же, что у { $holder } в строке { $line }
+default-password = это пароль из тех, что пробуют первыми
 no-shared-account = «shared» значит учетную запись из ключа «account» вверху файла, а ее нет
 users-of-upstream = пользователей здесь судит имеющийся сервер (authentication: upstream); этих никто не спросит
 account-with-upstream = при authentication: upstream на сервер идут пароль и имя самого клиента; учетная запись заменила бы их
@@ -58,6 +59,7 @@ login-paths-unused = login_paths относится к authentication: upstream
 barcode-login-unused = barcode_login относится к authentication: gateway
 index-without-barcode = barcode_index относится к штрихкоду, а его нет
 secret-readable = { $file } доступен другим (права { $mode }); нужно 0600
+not-an-index-key = в { $file } нет ключа из 64 шестнадцатеричных цифр
 not-a-file = { $file } не файл
 
 # Предупреждения.

@@ -57,10 +57,9 @@ fn wanted<'tree>(root: &View<'tree>) -> Vec<Wanted<'tree>> {
     };
 
     let metrics = root.get("metrics");
-    let address = match (&metrics, Metrics::default()) {
-        (Some(view), _) => view.parse(),
-        (None, Metrics::At(address)) => Some(address),
-        (None, Metrics::Off) => None,
+    let address = match &metrics {
+        Some(view) => view.parse(),
+        None => Metrics::default().address(),
     };
     want(Holder::Metrics, address, "metrics".to_owned(), metrics);
 

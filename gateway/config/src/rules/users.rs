@@ -1,14 +1,42 @@
 //! The users of one database: whom a login could mean, and whose a password could be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
+use gateway_policy::{credentials::login_name, password::IndexKey};
 
 use super::View;
 use crate::{Cause, finding::Findings, tree::Value};
 
-pub(super) fn check(database: &View<'_>, findings: &mut Findings) {
+/// Passwords that are tried first everywhere, before letter case and what the user is called.
+const TRIED_FIRST: [&str; 20] = [
+    "0",
+    "0000",
+    "000000",
+    "1",
+    "111111",
+    "123",
+    "1234",
+    "12345",
+    "123456",
+    "12345678",
+    "123456789",
+    "1q2w3e4r",
+    "admin",
+    "administrator",
+    "qwerty",
+    "password",
+    "user",
+    "админ",
+    "администратор",
+    "пароль",
+];
+
+/// `key` is that of the blind indexes, where there is one already.
+pub(super) fn check(database: &View<'_>, key: Option<&IndexKey>, findings: &mut Findings) {
     let users = database.items("users");
+    if let Some(key) = key {
+        nobody_has_a_default_password(&users, key, findings);
+    }
     logins_mean_one_user(&users, findings);
     secrets_are_one_users(&users, findings);
     for user in &users {
@@ -30,7 +58,7 @@ fn logins_mean_one_user(users: &[View<'_>], findings: &mut Findings) {
     for user in users {
         for view in ["id", "name"].iter().filter_map(|key| user.get(key)) {
             let Some(text) = view.text() else { continue };
-            let login = text.nfc().collect::<String>().trim().to_lowercase();
+            let login = login_name(text);
             match holders.get(&login) {
                 Some(holder) if holder.path != user.path => {
                     let (holder, line) = (holder.path.clone(), holder.line());
@@ -68,6 +96,32 @@ fn secrets_are_one_users(users: &[View<'_>], findings: &mut Findings) {
                     None => drop(holders.insert(secret, user)),
                 }
             }
+        }
+    }
+}
+
+/// Told by the blind index: verifying each candidate against each hash would take minutes. So a
+/// user without `index` is not looked at.
+fn nobody_has_a_default_password(users: &[View<'_>], key: &IndexKey, findings: &mut Findings) {
+    let indexes = |word: &str| {
+        let mut capital: String = word.chars().take(1).flat_map(char::to_uppercase).collect();
+        capital.extend(word.chars().skip(1));
+        let spellings = [word.to_owned(), word.to_uppercase(), capital];
+        spellings.map(|word| key.index(&word).unwrap_or_default())
+    };
+    let everywhere: HashSet<String> = TRIED_FIRST.into_iter().flat_map(indexes).collect();
+    for user in users {
+        let Some(view) = user.get("index") else {
+            continue;
+        };
+        let index = view.text().unwrap_or_default().to_ascii_lowercase();
+        let called = [user.text_of("id"), user.text_of("name")];
+        let own = || {
+            let mut names = called.iter().flatten();
+            names.any(|name| key.index(name).is_ok_and(|own| own == index))
+        };
+        if everywhere.contains(&index) || own() {
+            view.add(Cause::DefaultPassword {}, findings);
         }
     }
 }
