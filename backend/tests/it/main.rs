@@ -1,1 +1,15 @@
-//! End-to-end tests, one binary: pingora and sqlx link slowly.
+//! The service as the gateway meets it: real files, a real socket, real requests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail loudly"
+)]
+
+mod actors;
+mod directory;
+mod documents;
+mod reading;
+mod start;
+mod users;

@@ -5,8 +5,8 @@
 //!
 //! - `GET /directory?after={revision}&wait={seconds}`: 200 with a [`Directory`] as soon as its
 //!   revision is greater than `after`, 204 when `wait` (at most 60) passed without a change;
-//! - `POST /directory` with [`Changes`]: all of them in one transaction, or none. 200 with the new
-//!   [`Directory`], 409 when a port or an id is taken or the revision moved on, 400 when a
+//! - `POST /directory` with [`Changes`]: all of them in one transaction, or none. 200 with
+//!   [`Changed`] (the new [`Directory`] and the passwords made for added databases), 409 when a port or an id is taken or the revision moved on, 400 when a
 //!   change makes no sense; the body of a refusal has `error.code` and `error.message`.
 //!
 //! Nothing here opens a socket or a file. Over TCP both need the shared key ([`header::KEY`]).
@@ -235,6 +235,39 @@ pub struct Changes {
     pub changes: Vec<Change>,
 }
 
+/// What came of [`Changes`]: the new directory, and who was made with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    #[serde(flatten)]
+    pub directory: Directory,
+    /// The administrators of added databases. Their passwords are said here and never again.
+    #[serde(default)]
+    pub made: Vec<MadeUser>,
+}
+
+/// A user made just now, with the secrets in clear that nobody can read afterwards.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeUser {
+    pub database: DatabaseId,
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    pub password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+}
+
+impl fmt::Debug for MadeUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MadeUser")
+            .field("database", &self.database)
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One change of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
@@ -303,6 +336,24 @@ mod tests {
             assert_eq!(role.as_str().parse(), Ok(role));
         }
         assert!("root".parse::<Role>().is_err());
+    }
+
+    #[test]
+    fn a_made_password_is_not_shown_by_debug() {
+        let made = MadeUser {
+            database: "a".parse().unwrap(),
+            id: "1".to_owned(),
+            name: "Иванов".to_owned(),
+            role: Role::MobileUser,
+            password: "Gh7rTz".to_owned(),
+            barcode: Some("2000".to_owned()),
+        };
+        let shown = format!("{made:?}");
+        assert!(shown.contains("Иванов"), "{shown}");
+        assert!(
+            !shown.contains("Gh7rTz") && !shown.contains("2000"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -1,0 +1,203 @@
+//! The API below `/{database id}/[MobileSMARTS/]api/v1`: one request from its path to its entity set.
+//!
+//! A further entity set is a file beside these and a row in [`dispatch`]; its types, properties
+//! and actions stand in `odata::metadata` already.
+
+pub(crate) mod answers;
+pub(crate) mod base_info;
+pub(crate) mod doc_types;
+pub(crate) mod docs;
+pub(crate) mod error;
+pub(crate) mod products;
+pub(crate) mod public_address;
+pub(crate) mod sight;
+pub(crate) mod user_groups;
+pub(crate) mod users;
+pub(crate) mod warehouses;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use backend_types::{DatabaseId, Role, header};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::LengthLimitError;
+use serde_json::Value;
+
+use self::{error::ApiError, public_address::PublicAddress, sight::Sight};
+use crate::{
+    identity::{self, Identity},
+    messages::Message,
+    odata::{
+        Query, Resource,
+        metadata::{Parts, service_document, write},
+        path::{Address, Ending},
+    },
+    server::{BODY_BYTES, State},
+    storage::directory::{self, StoredDatabase},
+};
+
+/// A request to an entity set, understood but not yet answered.
+pub(crate) struct Call<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) database: StoredDatabase,
+    pub(crate) identity: Identity,
+    pub(crate) method: Method,
+    pub(crate) address: Address,
+    pub(crate) query: Query,
+    pub(crate) public: PublicAddress,
+    body: Bytes,
+}
+
+/// The answer to a request below a database.
+pub(crate) async fn answer(state: &State, request: Request<Body>) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let (database, public, below) = split_path(&parts.headers, parts.uri.path())?;
+    let identity = Identity::from_headers(&parts.headers)?;
+    let resource = Resource::parse(below)?;
+
+    let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+
+    let mut view = state.storage.read().await?;
+    let database = directory::database(&mut view, &database).await?;
+    let database = database.ok_or_else(ApiError::not_found)?;
+    // HEAD is answered as GET; the connection leaves the body away.
+    let method = match parts.method {
+        Method::HEAD => Method::GET,
+        method => method,
+    };
+    let address = match resource {
+        Resource::At(address) => address,
+        Resource::Batch => return Err(ApiError::not_found()),
+        _ if method != Method::GET => return Err(ApiError::method_not_allowed(&method)),
+        Resource::ServiceDocument | Resource::Metadata => {
+            let id = database.id.as_str();
+            let sight = Sight::of(&mut view, id, &identity).await?;
+            let types = doc_types::all(&mut view, id).await?;
+            let documents = doc_types::sets(&types, &sight);
+            let parts = Parts {
+                documents: &documents,
+                tables: &[],
+            };
+            return Ok(match resource {
+                Resource::Metadata => answers::xml(write(parts)),
+                _ => Json(service_document(&public.base(), parts)).into_response(),
+            });
+        }
+    };
+    drop(view);
+    let body = axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|error| unread_body(&error))?;
+    dispatch(Call {
+        state,
+        database,
+        identity,
+        method,
+        address,
+        query,
+        public,
+        body,
+    })
+    .await
+}
+
+/// Too large, or broken off: then nobody waits for the answer.
+fn unread_body(error: &axum::Error) -> ApiError {
+    let cause = std::error::Error::source(error);
+    match cause.is_some_and(|cause| cause.is::<LengthLimitError>()) {
+        true => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Message::new("body-too-large"),
+        ),
+        false => ApiError::bad_request(Message::new("bad-request-body").with("detail", error)),
+    }
+}
+
+/// All entity sets and singletons that are served.
+async fn dispatch(call: Call<'_>) -> Result<Response, ApiError> {
+    match call.address.set.name {
+        "BaseInfo" => base_info::answer(&call),
+        "DocTypes" => doc_types::answer(&call).await,
+        "Docs" => docs::answer(&call).await,
+        "Products" => products::answer(&call).await,
+        "UserGroups" => user_groups::answer(&call).await,
+        "Users" => users::answer(&call).await,
+        "Warehouses" => warehouses::answer(&call).await,
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// `/{database id}/[MobileSMARTS/]api/v1{below}`; the fixed parts in any letter case.
+fn split_path<'a>(
+    headers: &HeaderMap,
+    path: &'a str,
+) -> Result<(DatabaseId, PublicAddress, &'a str), ApiError> {
+    let (id, rest) = segment(path).ok_or_else(ApiError::not_found)?;
+    let id: DatabaseId = id.parse().map_err(|_no_id| ApiError::not_found())?;
+    let named = identity::text(headers, header::DATABASE);
+    if named.is_some_and(|named| named.parse() != Ok(id.clone())) {
+        return Err(ApiError::not_found());
+    }
+    let below = after(rest, "MobileSMARTS").unwrap_or(rest);
+    let below = after(below, "api").and_then(|rest| after(rest, "v1"));
+    let below = below.ok_or_else(ApiError::not_found)?;
+    let called = rest.strip_suffix(below).unwrap_or(rest);
+    let public = PublicAddress::new(headers, &id, called);
+    Ok((id, public, below))
+}
+
+/// The first segment and what follows it, which is empty or begins with a slash.
+fn segment(path: &str) -> Option<(&str, &str)> {
+    let path = path.strip_prefix('/')?;
+    Some(match path.find('/') {
+        Some(slash) => path.split_at(slash),
+        None => (path, ""),
+    })
+}
+
+/// What follows the first segment if that has this name.
+fn after<'a>(path: &'a str, name: &str) -> Option<&'a str> {
+    let (first, rest) = segment(path)?;
+    first.eq_ignore_ascii_case(name).then_some(rest)
+}
+
+impl Call<'_> {
+    pub(crate) fn database_id(&self) -> &str {
+        self.database.id.as_str()
+    }
+
+    pub(crate) fn is(&self, method: &Method) -> bool {
+        self.method == *method
+    }
+
+    pub(crate) fn method_not_allowed(&self) -> ApiError {
+        ApiError::method_not_allowed(&self.method)
+    }
+
+    /// Refuses callers of any other role.
+    pub(crate) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
+        match roles.contains(&self.identity.role) {
+            true => Ok(()),
+            false => Err(ApiError::forbidden()),
+        }
+    }
+
+    /// The key, when the address names an entity or a set and nothing below it.
+    pub(crate) fn plain_key(&self) -> Result<Option<String>, ApiError> {
+        match self.address.steps.is_empty() && self.address.ending == Ending::Itself {
+            true => Ok(self.address.key.clone()),
+            false => Err(self.method_not_allowed()),
+        }
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Result<Value, ApiError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
+        })
+    }
+}

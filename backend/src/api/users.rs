@@ -1,0 +1,267 @@
+//! `Users`: passwords and barcodes go in and never come out. Every change moves the directory's
+//! revision.
+
+use axum::response::Response;
+use backend_types::Role;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{
+    Call,
+    answers::no_content,
+    error::ApiError,
+    user_groups::{group_of, new_id, role},
+};
+use crate::{
+    directory,
+    entity::{complete, text},
+    messages::Message,
+    odata::body,
+    secrets::{Stored, normal},
+    storage::{
+        Entity,
+        entities::{self, EntitySet},
+        users::{self, Clash, StoredUser},
+    },
+    template::COMMON_WAREHOUSE,
+};
+
+const LONGEST_SECRET: usize = 128;
+
+pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
+    call.require(&[Role::ExternalConnection, Role::Administrator])?;
+    if call.is(&Method::GET) {
+        let mut view = call.state.storage.read().await?;
+        let users = all(&mut view, call.database_id()).await?;
+        drop(view);
+        return call.read(users);
+    }
+    match (call.method.clone(), call.plain_key()?) {
+        (Method::POST, None) => put(call, None).await,
+        (Method::PATCH | Method::PUT, Some(key)) => put(call, Some(key)).await,
+        (Method::DELETE, Some(key)) => delete(call, key).await,
+        _ => Err(call.method_not_allowed()),
+    }
+}
+
+/// All users as answered: without secrets, with the group's present name.
+pub(crate) async fn all(
+    connection: &mut SqliteConnection,
+    database: &str,
+) -> Result<Vec<Entity>, ApiError> {
+    let groups = entities::all(connection, database, EntitySet::UserGroups).await?;
+    let users = users::all(connection, database).await?;
+    let answered = users.into_iter().map(|user| {
+        let group = groups
+            .iter()
+            .find(|group| text(group, "id") == user.group_id);
+        let mut body = user.body;
+        body.insert(
+            "groupName".to_owned(),
+            json!(group.map(|group| text(group, "name"))),
+        );
+        body
+    });
+    Ok(answered.collect())
+}
+
+/// A name or an id in the form in which logins are compared: NFC, trimmed, case folded.
+pub(crate) fn login(name: &str) -> String {
+    let composed: String = name.trim().nfc().collect();
+    composed.to_lowercase()
+}
+
+/// What a request says about a password or a barcode.
+enum Given {
+    Nothing,
+    Removed,
+    New { stored: Stored, is_strong: bool },
+}
+
+async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError> {
+    let kind = call.kind()?;
+    let mut given = body::read(kind, call.json()?)?;
+    let password = secret(call, given.shift_remove("password")).await?;
+    let barcode = secret(call, given.shift_remove("barcode")).await?;
+    // A new group is named by id or by name; the other of the two is the old group's.
+    if given.contains_key("groupName") && !given.contains_key("groupId") {
+        given.insert("groupId".to_owned(), Value::Null);
+    }
+    let (database, by) = (call.database_id().to_owned(), call.identity.role);
+    let is_edit = key.is_some();
+    let body = call
+        .state
+        .storage
+        .write(move |writer| {
+            Box::pin(async move {
+                let connection = &mut writer.connection;
+                let before = match &key {
+                    Some(key) => {
+                        let found = users::one(connection, &database, key).await?;
+                        Some(found.ok_or_else(ApiError::not_found)?)
+                    }
+                    None => None,
+                };
+                let was = match &before {
+                    Some(user) => Some(role(&group_of(connection, &database, &user.body).await?)),
+                    None => None,
+                };
+                let mut body = before
+                    .as_ref()
+                    .map(|user| user.body.clone())
+                    .unwrap_or_default();
+                body.extend(given);
+                let id = match key {
+                    Some(key) => key,
+                    None => {
+                        let others = all(connection, &database).await?;
+                        new_id(&others, text(&body, "id"))?
+                    }
+                };
+                body.insert("id".to_owned(), json!(id));
+                let group = group_of(connection, &database, &body).await?;
+                let becomes = role(&group);
+                may_write(by, was, becomes)?;
+
+                let password = new_password(password, before.as_ref(), was, becomes)?;
+                let barcode = match barcode {
+                    Given::Nothing => before.and_then(|user| user.barcode),
+                    Given::Removed => None,
+                    Given::New { stored, .. } => Some(stored),
+                };
+                let group_id = text(&group, "id").to_owned();
+                body.insert("groupId".to_owned(), json!(group_id));
+                body.insert("groupName".to_owned(), json!(text(&group, "name")));
+                if text(&body, "name").trim().is_empty() {
+                    body.insert("name".to_owned(), json!(id));
+                }
+                if was.is_none() && !body.contains_key("warehouseIds") {
+                    body.insert("warehouseIds".to_owned(), json!([COMMON_WAREHOUSE]));
+                }
+                let mut body = complete(kind, body);
+                body.shift_remove("password");
+                body.shift_remove("barcode");
+                let user = StoredUser {
+                    name_login: login(text(&body, "name")),
+                    id_login: login(&id),
+                    id,
+                    group_id,
+                    body,
+                    password,
+                    barcode,
+                };
+                match users::clash(connection, &database, &user).await? {
+                    Some(Clash::Login) => {
+                        let name = text(&user.body, "name");
+                        let message = Message::new("login-taken").with("login", name);
+                        return Err(ApiError::conflict(message));
+                    }
+                    Some(Clash::Secret) => {
+                        return Err(ApiError::conflict(Message::new("password-taken")));
+                    }
+                    None => {}
+                }
+                users::put(connection, &database, &user).await?;
+                if was == Some(Role::Administrator) && becomes != Role::Administrator {
+                    require_administrator(connection, &database).await?;
+                }
+                writer.bump_revision().await?;
+                Ok(user.body)
+            })
+        })
+        .await?;
+    let id = text(&body, "id").to_owned();
+    tracing::info!(database.id = %call.database.id, user.id = %id, "a user was saved");
+    match is_edit {
+        true => Ok(no_content()),
+        false => Ok(call.stored(&id, body, true)),
+    }
+}
+
+async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
+    let (database, by) = (call.database_id().to_owned(), call.identity.role);
+    call.state
+        .storage
+        .write(move |writer| {
+            Box::pin(async move {
+                let connection = &mut writer.connection;
+                let user = users::one(connection, &database, &key).await?;
+                let user = user.ok_or_else(ApiError::not_found)?;
+                let was = role(&group_of(connection, &database, &user.body).await?);
+                may_write(by, Some(was), was)?;
+                users::delete(connection, &database, &key).await?;
+                if was == Role::Administrator {
+                    require_administrator(connection, &database).await?;
+                }
+                writer.bump_revision().await?;
+                Ok(no_content())
+            })
+        })
+        .await
+}
+
+/// Reads and hashes a secret; hashing is slow and happens before the transaction.
+async fn secret(call: &Call<'_>, given: Option<Value>) -> Result<Given, ApiError> {
+    let text = match given {
+        None => return Ok(Given::Nothing),
+        Some(Value::String(text)) if !text.is_empty() => normal(&text),
+        Some(_) => return Ok(Given::Removed),
+    };
+    if text.chars().count() > LONGEST_SECRET {
+        return Err(ApiError::bad_request(Message::new("secret-too-long")));
+    }
+    let is_strong = text.chars().count() >= 8
+        && text.chars().any(char::is_uppercase)
+        && text.chars().any(char::is_lowercase)
+        && text.chars().any(char::is_numeric);
+    let stored = call
+        .state
+        .hasher
+        .store(&call.database.index_key, &text)
+        .await?;
+    Ok(Given::New { stored, is_strong })
+}
+
+/// The password that the user has after the change: there is always one, and an administrator's
+/// is strong. How strong an old one is nobody knows, so becoming an administrator needs a new one.
+fn new_password(
+    given: Given,
+    before: Option<&StoredUser>,
+    was: Option<Role>,
+    becomes: Role,
+) -> Result<Stored, ApiError> {
+    let missing = || ApiError::bad_request(Message::new("password-missing"));
+    let is_administrator = becomes == Role::Administrator;
+    match given {
+        Given::New {
+            is_strong: false, ..
+        } if is_administrator => Err(ApiError::bad_request(Message::new("password-weak"))),
+        Given::New { stored, .. } => Ok(stored),
+        Given::Removed => Err(missing()),
+        Given::Nothing if is_administrator && was != Some(Role::Administrator) => Err(missing()),
+        Given::Nothing => before.map(|user| user.password.clone()).ok_or_else(missing),
+    }
+}
+
+/// Administrators write everybody; external connections write users with the mobile role.
+fn may_write(by: Role, was: Option<Role>, becomes: Role) -> Result<(), ApiError> {
+    let mobile = becomes == Role::MobileUser && was.is_none_or(|was| was == Role::MobileUser);
+    match by {
+        Role::Administrator => Ok(()),
+        Role::ExternalConnection if mobile => Ok(()),
+        Role::ExternalConnection | Role::MobileUser => Err(ApiError::forbidden()),
+    }
+}
+
+/// Refuses the change that took the last administrator.
+pub(crate) async fn require_administrator(
+    connection: &mut SqliteConnection,
+    database: &str,
+) -> Result<(), ApiError> {
+    match directory::has_administrator(connection, database).await? {
+        true => Ok(()),
+        false => Err(ApiError::conflict(Message::new("last-administrator"))),
+    }
+}

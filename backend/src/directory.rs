@@ -1,0 +1,381 @@
+//! The directory: what the gateway reads as one snapshot and changes as one transaction.
+//!
+//! Changes are applied to the list of databases in memory first and the whole list is checked
+//! then, so two databases can swap ports, and a clash names the database that holds the port.
+
+use std::collections::{HashMap, HashSet};
+
+use backend_types::{
+    Change, Changed, Changes, Database, DatabaseId, DatabaseSettings, Directory, Role,
+    SettingsPatch, User,
+};
+use sqlx::SqliteConnection;
+
+use crate::{
+    api::{error::ApiError, user_groups},
+    messages::Message,
+    secrets::Hasher,
+    storage::{
+        Storage, StorageError, Writer,
+        directory::{self as stored, StoredDatabase},
+        entities::{self, EntitySet},
+        users,
+    },
+    template::Template,
+};
+
+/// The directory as this connection sees it; inside a transaction it is consistent.
+pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Directory, StorageError> {
+    let revision = stored::revision(connection).await?;
+    let mut databases = Vec::new();
+    for database in stored::databases(connection).await? {
+        let users = login_material(connection, database.id.as_str()).await?;
+        databases.push(Database {
+            id: database.id,
+            settings: database.settings,
+            index_key: database.index_key,
+            users,
+        });
+    }
+    Ok(Directory {
+        revision,
+        databases,
+    })
+}
+
+async fn login_material(
+    connection: &mut SqliteConnection,
+    database: &str,
+) -> Result<Vec<User>, StorageError> {
+    let groups = entities::all(connection, database, EntitySet::UserGroups).await?;
+    let roles: HashMap<&str, Role> = groups
+        .iter()
+        .filter_map(|group| Some((group.get("id")?.as_str()?, user_groups::role(group))))
+        .collect();
+    let users = users::all(connection, database).await?;
+    let material = users.into_iter().filter_map(|user| {
+        let (barcode, barcode_index) = user
+            .barcode
+            .map(|stored| (stored.hash, stored.index))
+            .unzip();
+        Some(User {
+            role: *roles.get(user.group_id.as_str())?,
+            name: user.body.get("name")?.as_str()?.to_owned(),
+            id: user.id,
+            password: Some(user.password.hash),
+            index: Some(user.password.index),
+            barcode,
+            barcode_index,
+        })
+    });
+    Ok(material.collect())
+}
+
+/// Whether the database has a user of an administrators' group. Every user has a password.
+pub(crate) async fn has_administrator(
+    connection: &mut SqliteConnection,
+    database: &str,
+) -> Result<bool, StorageError> {
+    let users = login_material(connection, database).await?;
+    Ok(users.iter().any(|user| user.role == Role::Administrator))
+}
+
+/// All changes or none.
+pub(crate) async fn change(
+    storage: &Storage,
+    hasher: &Hasher,
+    changes: Changes,
+) -> Result<Changed, ApiError> {
+    // Hashing is slow: it is done before the transaction begins.
+    let mut templates = HashMap::new();
+    for change in &changes.changes {
+        if let Change::Add { id, .. } = change {
+            templates.insert(id.clone(), Template::make(hasher, id.clone()).await?);
+        }
+    }
+    storage
+        .write(move |writer| Box::pin(apply(writer, changes, templates)))
+        .await
+}
+
+async fn apply(
+    writer: &mut Writer,
+    changes: Changes,
+    mut templates: HashMap<DatabaseId, Template>,
+) -> Result<Changed, ApiError> {
+    let revision = stored::revision(&mut writer.connection).await?;
+    if changes.revision.is_some_and(|wanted| wanted != revision) {
+        let message = Message::new("revision-moved").with("revision", revision);
+        return Err(ApiError::conflict(message));
+    }
+    let before = stored::databases(&mut writer.connection).await?;
+    let after = changed_databases(&before, changes.changes, &templates)?;
+
+    for database in &before {
+        let kept = after
+            .iter()
+            .any(|other| other.id == database.id && other.index_key == database.index_key);
+        if !kept {
+            stored::delete(&mut writer.connection, &database.id).await?;
+        }
+    }
+    let mut made = Vec::new();
+    for database in &after {
+        stored::put(&mut writer.connection, database).await?;
+        let added = !before
+            .iter()
+            .any(|other| other.index_key == database.index_key);
+        if added && let Some(template) = templates.remove(&database.id) {
+            template.fill(&mut writer.connection).await?;
+            made.extend(template.made);
+        }
+        if database.settings.authentication
+            && !has_administrator(&mut writer.connection, database.id.as_str()).await?
+        {
+            return Err(ApiError::bad_request(Message::new("no-administrator")));
+        }
+    }
+    writer.bump_revision().await?;
+    let directory = snapshot(&mut writer.connection).await?;
+    Ok(Changed { directory, made })
+}
+
+/// The databases after all changes, checked as a whole.
+fn changed_databases(
+    before: &[StoredDatabase],
+    changes: Vec<Change>,
+    templates: &HashMap<DatabaseId, Template>,
+) -> Result<Vec<StoredDatabase>, ApiError> {
+    let mut after = before.to_vec();
+    for change in changes {
+        match change {
+            Change::Add { id, mut settings } => {
+                if after.iter().any(|database| database.id == id) {
+                    return Err(ApiError::conflict(Message::new("clash-id").with("id", &id)));
+                }
+                if settings.folder.trim().is_empty() {
+                    settings.folder = free_folder(&settings.name, &after);
+                }
+                let template = templates.get(&id).ok_or_else(ApiError::internal)?;
+                after.push(StoredDatabase {
+                    id,
+                    settings,
+                    index_key: template.index_key.clone(),
+                });
+            }
+            Change::Set { id, settings } => {
+                let database = after.iter_mut().find(|database| database.id == id);
+                let database = database.ok_or_else(|| unknown(&id))?;
+                patch(&mut database.settings, settings);
+            }
+            Change::Remove { id } => {
+                let place = after.iter().position(|database| database.id == id);
+                after.remove(place.ok_or_else(|| unknown(&id))?);
+            }
+        }
+    }
+    check(&after)?;
+    Ok(after)
+}
+
+fn unknown(id: &DatabaseId) -> ApiError {
+    ApiError::bad_request(Message::new("database-unknown").with("id", id))
+}
+
+fn patch(settings: &mut DatabaseSettings, patch: SettingsPatch) {
+    fn set<T>(field: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *field = value;
+        }
+    }
+    set(&mut settings.name, patch.name);
+    set(&mut settings.folder, patch.folder);
+    set(&mut settings.comment, patch.comment);
+    set(&mut settings.mode, patch.mode);
+    set(&mut settings.https, patch.https);
+    set(&mut settings.authentication, patch.authentication);
+    set(&mut settings.barcode_login, patch.barcode_login);
+    set(&mut settings.port, patch.port);
+    set(&mut settings.print, patch.print);
+    set(&mut settings.compress, patch.compress);
+    set(&mut settings.backups, patch.backups);
+}
+
+/// Names are there, folders and ports belong to one database each.
+fn check(databases: &[StoredDatabase]) -> Result<(), ApiError> {
+    let mut ports: HashMap<u16, &str> = HashMap::new();
+    let mut folders: HashMap<String, &str> = HashMap::new();
+    for StoredDatabase { settings, .. } in databases {
+        let name = settings.name.as_str();
+        if name.trim().is_empty() {
+            let message = Message::new("database-name-missing");
+            return Err(ApiError::bad_request(message));
+        }
+        let folder = settings.folder.as_str();
+        if !is_folder(folder) {
+            let message = Message::new("folder-name-bad").with("folder", folder);
+            return Err(ApiError::bad_request(message));
+        }
+        if let Some(holder) = folders.insert(folder.to_lowercase(), name) {
+            let message = Message::new("clash-folder").with("folder", folder);
+            return Err(ApiError::conflict(message.with("holder", holder)));
+        }
+        let print = settings.print.used.then_some(settings.print.port);
+        // Port 0 lets the system choose: it never clashes.
+        for port in [Some(settings.port), print]
+            .into_iter()
+            .flatten()
+            .filter(|port| *port != 0)
+        {
+            if let Some(holder) = ports.insert(port, name) {
+                let message = Message::new("clash-port").with("port", port);
+                return Err(ApiError::conflict(message.with("holder", holder)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A name under the gateway's `databases/`, or an absolute path on its host that does not climb.
+fn is_folder(folder: &str) -> bool {
+    let absolute = folder.starts_with('/');
+    let mut parts = folder.split('/');
+    !folder.trim().is_empty()
+        && !folder.chars().any(char::is_control)
+        && parts.all(|part| part != ".." && part != ".")
+        && (absolute || folder_name(folder) == folder)
+}
+
+/// A database's name as the name of a folder.
+fn folder_name(name: &str) -> String {
+    let legal = name
+        .chars()
+        .filter(|c| !r#"<>:"/\|?*"#.contains(*c) && !c.is_control());
+    let legal: String = legal.collect();
+    legal.trim().trim_start_matches('.').trim().to_owned()
+}
+
+/// The folder of a new database: its name, with a number when that is taken.
+fn free_folder(name: &str, databases: &[StoredDatabase]) -> String {
+    let taken: HashSet<String> = databases
+        .iter()
+        .map(|database| database.settings.folder.to_lowercase())
+        .collect();
+    let mut folder = folder_name(name);
+    if folder.is_empty() {
+        "database".clone_into(&mut folder);
+    }
+    let mut candidate = folder.clone();
+    let mut number = 2_u32;
+    while taken.contains(&candidate.to_lowercase()) {
+        candidate = format!("{folder} ({number})");
+        number += 1;
+    }
+    candidate
+}
+
+#[cfg(test)]
+mod tests {
+    use backend_types::PrintServer;
+
+    use super::*;
+
+    fn database(id: &str, port: u16) -> StoredDatabase {
+        let name = format!("База {id}");
+        StoredDatabase {
+            id: id.parse().unwrap(),
+            settings: DatabaseSettings {
+                folder: name.clone(),
+                name,
+                comment: String::new(),
+                mode: backend_types::Mode::Server,
+                https: true,
+                authentication: false,
+                barcode_login: false,
+                port,
+                print: PrintServer::default(),
+                compress: false,
+                backups: true,
+            },
+            index_key: id.to_owned(),
+        }
+    }
+
+    fn set_port(id: &str, port: u16) -> Change {
+        Change::Set {
+            id: id.parse().unwrap(),
+            settings: SettingsPatch {
+                port: Some(port),
+                ..SettingsPatch::default()
+            },
+        }
+    }
+
+    fn english(refusal: &ApiError) -> String {
+        refusal.message().in_language(backend_types::Language::En)
+    }
+
+    #[test]
+    fn two_databases_swap_ports_in_one_change() {
+        let before = [database("a", 9706), database("b", 9707)];
+        let swap = vec![set_port("a", 9707), set_port("b", 9706)];
+        let after = changed_databases(&before, swap, &HashMap::new()).unwrap();
+        assert_eq!(after[0].settings.port, 9707);
+        assert_eq!(after[1].settings.port, 9706);
+    }
+
+    #[test]
+    fn a_clash_names_the_database_that_holds_the_port() {
+        let mut before = [database("a", 9706), database("b", 9708)];
+        let change = vec![set_port("b", 9706)];
+        let refusal = changed_databases(&before, change, &HashMap::new()).unwrap_err();
+        assert_eq!(refusal.status, http::StatusCode::CONFLICT);
+        assert_eq!(
+            english(&refusal),
+            "Port 9706 belongs to the database \"База a\""
+        );
+
+        before[0].settings.print = PrintServer {
+            used: true,
+            port: 9707,
+        };
+        let change = vec![set_port("b", 9707)];
+        let refusal = changed_databases(&before, change, &HashMap::new()).unwrap_err();
+        assert_eq!(
+            english(&refusal),
+            "Port 9707 belongs to the database \"База a\""
+        );
+
+        before[0].settings.print.used = false;
+        let twin = vec![set_port("b", 9707)];
+        assert!(changed_databases(&before, twin, &HashMap::new()).is_ok());
+    }
+
+    #[test]
+    fn port_0_never_clashes() {
+        let before = [database("a", 0), database("b", 9708)];
+        assert!(changed_databases(&before, vec![set_port("b", 0)], &HashMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_is_the_name_without_what_windows_refuses_and_numbered_when_taken() {
+        let mut taken = database("a", 1);
+        taken.settings.folder = "Склад 15".to_owned();
+        assert_eq!(
+            free_folder("Склад: 15?", std::slice::from_ref(&taken)),
+            "Склад 15 (2)"
+        );
+        assert_eq!(free_folder("..Лавка", &[taken]), "Лавка");
+        assert_eq!(free_folder("???", &[]), "database");
+    }
+
+    #[test]
+    fn a_folder_cannot_climb() {
+        for folder in ["..", "a/b", "../a", "/srv/../etc", "", " ", "a\nb"] {
+            assert!(!is_folder(folder), "{folder:?}");
+        }
+        for folder in ["Магазин 15", "/srv/smarts/Магазин 15"] {
+            assert!(is_folder(folder), "{folder:?}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What people read, in Russian and English. A test compares the two catalogues key by key.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use backend_types::Language;
+use fluent_templates::{
+    LanguageIdentifier, Loader, fluent_bundle::FluentValue, langid, static_loader,
+};
+
+use crate::odata::fault::Fault;
+
+static_loader! {
+    static CATALOGUE = {
+        locales: "./src/messages",
+        fallback_language: "ru",
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
+
+const RU: LanguageIdentifier = langid!("ru");
+const EN: LanguageIdentifier = langid!("en");
+
+/// A sentence of the catalogue with the values that stand in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    key: &'static str,
+    values: Vec<(&'static str, Words)>,
+}
+
+/// A value inside a sentence: as it is, or words of the catalogue themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Words {
+    Said(String),
+    OfCatalogue(String),
+}
+
+impl Message {
+    pub(crate) fn new(key: &'static str) -> Self {
+        Self {
+            key,
+            values: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.values.push((name, Words::Said(value.to_string())));
+        self
+    }
+
+    /// What was wrong with a path, a query option or a body.
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
+        let arguments = fault.arguments().into_iter();
+        let values = arguments.map(|(name, value)| match name {
+            "expected" | "limit" => (name, Words::OfCatalogue(value)),
+            _ => (name, Words::Said(value)),
+        });
+        Self {
+            key: fault.key(),
+            values: values.collect(),
+        }
+    }
+
+    /// The same in every language: a client's program may look at it.
+    pub(crate) fn key(&self) -> &'static str {
+        self.key
+    }
+
+    pub(crate) fn in_language(&self, language: Language) -> String {
+        let id = match language {
+            Language::Ru => &RU,
+            Language::En => &EN,
+        };
+        let said = self.values.iter().filter_map(|(name, words)| match words {
+            Words::Said(value) => Some((Cow::Borrowed(*name), value.as_str().into())),
+            Words::OfCatalogue(_) => None,
+        });
+        let mut values: HashMap<Cow<'static, str>, FluentValue<'_>> = said.collect();
+        for (name, words) in &self.values {
+            if let Words::OfCatalogue(key) = words {
+                let words = CATALOGUE.lookup_with_args(id, key, &values);
+                values.insert(Cow::Borrowed(*name), words.into());
+            }
+        }
+        CATALOGUE.lookup_with_args(id, self.key, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn keys(catalogue: &str) -> BTreeSet<&str> {
+        let lines = catalogue.lines();
+        lines
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    #[test]
+    fn both_languages_have_every_message() {
+        let (ru, en) = (
+            include_str!("messages/ru.ftl"),
+            include_str!("messages/en.ftl"),
+        );
+        assert_eq!(keys(ru), keys(en));
+    }
+
+    #[test]
+    fn a_message_carries_its_values_without_marks_around_them() {
+        let message = Message::new("clash-port")
+            .with("port", 9706)
+            .with("holder", "Курьер");
+        assert_eq!(
+            message.in_language(Language::Ru),
+            "Порт 9706 уже занят базой «Курьер»"
+        );
+        assert_eq!(
+            message.in_language(Language::En),
+            "Port 9706 belongs to the database \"Курьер\""
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! From a data folder and an address to a running service, and back down.
+
+use std::{
+    fmt, fs,
+    fs::{File, OpenOptions, Permissions, TryLockError},
+    io,
+    net::SocketAddr,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            ffi::OsStrExt,
+            fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt},
+        },
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use backend_types::Language;
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    demo::{self, DemoError, FirstStart},
+    secrets::Hasher,
+    server::{self, Listener, SharedKey, State},
+    storage::{OpenError, Storage, directory},
+};
+
+/// The longest path that a Unix socket's address holds, in bytes.
+const SOCKET_PATH_BYTES: usize = 107;
+const LOCK_FILE: &str = "backend.lock";
+
+/// Where the service listens; only one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A socket that only this process's user can open (0600).
+    Unix(PathBuf),
+    /// Needs a shared key. Port 0 lets the system choose.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+/// What the service is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The data folder; made (0700) where it is missing.
+    pub data: PathBuf,
+    pub listen: Listen,
+    /// What `X-Smarts-Key` must say over TCP.
+    pub key: Option<SharedKey>,
+    /// For requests without a usable `Accept-Language`.
+    pub language: Language,
+}
+
+/// Why the service did not start. Nothing listens then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the data folder {folder} cannot be used: {source}")]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the data folder {folder} is in use by another process")]
+    InUse { folder: PathBuf },
+    #[error("the data folder {folder}: {source}")]
+    Storage { folder: PathBuf, source: OpenError },
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error(
+        "the socket path {path} has {bytes} bytes; a Unix socket takes at most {SOCKET_PATH_BYTES}"
+    )]
+    SocketPathTooLong { path: PathBuf, bytes: usize },
+    #[error("listening on {address} needs a shared key: over TCP anyone could connect")]
+    NoKey { address: SocketAddr },
+    #[error("cannot listen on {listen}: {source}")]
+    Listen { listen: Listen, source: io::Error },
+}
+
+/// The service while it runs. Dropping it does not stop it; [`Running::stop`] does.
+#[derive(Debug)]
+pub struct Running {
+    address: Listen,
+    first_start: Option<FirstStart>,
+    stopping: watch::Sender<bool>,
+    connections: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    /// Held until the end.
+    _lock: File,
+}
+
+/// Starts the service on the runtime that this is called on.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    if let (Listen::Tcp(address), None) = (&options.listen, &options.key) {
+        return Err(StartError::NoKey { address: *address });
+    }
+    let lock = lock_folder(&options.data)?;
+    let (storage, writer) =
+        Storage::open(&options.data)
+            .await
+            .map_err(|source| StartError::Storage {
+                folder: options.data.clone(),
+                source,
+            })?;
+    let hasher = Hasher::new();
+    let first_start = if is_new(&storage).await? {
+        Some(demo::fill(&storage, &hasher).await?)
+    } else {
+        None
+    };
+
+    let (listener, address) = bind(&options.listen)?;
+    let (stopping, stopped) = watch::channel(false);
+    let key = match &address {
+        Listen::Unix(_) => None,
+        Listen::Tcp(_) => options.key,
+    };
+    let state = Arc::new(State::new(
+        storage,
+        hasher,
+        key,
+        options.language,
+        stopped.clone(),
+    ));
+    tracing::info!(address = %address, data = %options.data.display(), "the backend listens");
+    let connections = tokio::spawn(server::serve(listener, state, stopped));
+    Ok(Running {
+        address,
+        first_start,
+        stopping,
+        connections,
+        writer,
+        _lock: lock,
+    })
+}
+
+impl Running {
+    /// Where it listens; the port is the bound one.
+    #[must_use]
+    pub fn address(&self) -> &Listen {
+        &self.address
+    }
+
+    /// What was made just now, with secrets in clear; nothing when the data folder was filled.
+    #[must_use]
+    pub fn first_start(&self) -> Option<&FirstStart> {
+        self.first_start.as_ref()
+    }
+
+    /// No new connections, running requests finish within 10 s, the file is closed.
+    pub async fn stop(self) {
+        self.stopping.send_replace(true);
+        if let Err(error) = self.connections.await {
+            tracing::error!(error = %error, "the server task was lost");
+        }
+        match timeout(Duration::from_secs(5), self.writer).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the writer was lost"),
+            Err(_) => tracing::warn!("the storage was still busy at the end"),
+        }
+        if let Listen::Unix(path) = &self.address
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(error = %error, "the socket file was gone already");
+        }
+        tracing::info!("the backend has stopped");
+    }
+}
+
+/// Makes the folder and takes it for this process.
+fn lock_folder(folder: &Path) -> Result<File, StartError> {
+    let fault = |source| StartError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(fault)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(folder.join(LOCK_FILE))
+        .map_err(fault)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse {
+            folder: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(fault(source)),
+    }
+}
+
+/// Whether nothing was ever saved: every saved change raises the revision.
+async fn is_new(storage: &Storage) -> Result<bool, DemoError> {
+    let not_read = |error: &dyn fmt::Display| DemoError::NotSaved(error.to_string());
+    let mut view = storage.read().await.map_err(|error| not_read(&error))?;
+    let revision = directory::revision(&mut view)
+        .await
+        .map_err(|error| not_read(&error))?;
+    Ok(revision == 0)
+}
+
+fn bind(listen: &Listen) -> Result<(Listener, Listen), StartError> {
+    let fault = |source| StartError::Listen {
+        listen: listen.clone(),
+        source,
+    };
+    match listen {
+        Listen::Unix(path) => {
+            let bytes = path.as_os_str().as_bytes().len();
+            if bytes > SOCKET_PATH_BYTES {
+                let path = path.clone();
+                return Err(StartError::SocketPathTooLong { path, bytes });
+            }
+            let listener = bind_unix(path).map_err(fault)?;
+            Ok((Listener::Unix(listener), listen.clone()))
+        }
+        Listen::Tcp(address) => {
+            let (listener, bound) = bind_tcp(*address).map_err(fault)?;
+            Ok((Listener::Tcp(listener), Listen::Tcp(bound)))
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, bound))
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    remove_stale_socket(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // On Linux the file that bind makes has the mode of the socket: it is never open to others,
+    // not even for the moment that a chmod after bind would leave.
+    let file = File::from(OwnedFd::from(socket));
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    let socket = Socket::from(OwnedFd::from(file));
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(1024)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(OwnedFd::from(socket).into())
+}
+
+/// A socket file that nobody serves is left from a kill and goes; one that answers stays.
+fn remove_stale_socket(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(_) => fs::remove_file(path),
+        },
+    }
+}
