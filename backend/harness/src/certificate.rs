@@ -63,13 +63,11 @@ impl Authority {
     }
 
     /// A certificate for these host names and addresses, valid for 30 days.
-    #[must_use]
     pub fn issue(&self, name: &str, hosts: &[&str]) -> Issued {
         self.issue_for(name, hosts, 30)
     }
 
     /// As [`Self::issue`], for a number of days: negative ones have passed.
-    #[must_use]
     pub fn issue_for(&self, name: &str, hosts: &[&str], days: i64) -> Issued {
         let key = fresh_key();
         let mut builder = builder(name, Some(&self.certificate), &key, days);

@@ -141,14 +141,12 @@ impl Dial {
     }
 
     /// One `GET` on a connection of its own.
-    #[must_use]
     #[track_caller]
     pub fn get(&self, target: &str, headers: &[(&str, &str)]) -> Message {
         self.http("GET", target, headers, b"")
     }
 
     /// One request on a connection of its own.
-    #[must_use]
     #[track_caller]
     pub fn http(
         &self,

@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::ExitStatus,
+    process::{Command, ExitStatus},
 };
 
 use serde_json::Value;
@@ -47,6 +47,32 @@ impl Gateway {
             binary: binary.to_owned(),
             config: config.to_owned(),
             data: data.to_owned(),
+            ready,
+            process,
+        }
+    }
+
+    /// As [`Self::start_from`], with the wall clock `ahead` of the real one: `+25h`.
+    #[must_use]
+    #[track_caller]
+    pub fn start_ahead(binary: &str, config: &Path, data: &Path, ahead: &str) -> Self {
+        let mut command = Command::new("faketime");
+        command
+            .args(["-f", ahead, binary, "run", "--config"])
+            .arg(config)
+            .arg("--data")
+            .arg(data);
+        // A frozen monotonic clock would stop every timer.
+        command
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("LANG", "C");
+        let process = Process::spawn(command);
+        let ready = process.ready();
+        let (binary, config, data) = (binary.to_owned(), config.to_owned(), data.to_owned());
+        Self {
+            binary,
+            config,
+            data,
             ready,
             process,
         }

@@ -15,7 +15,9 @@ pub struct InFront {
     pub listen: String,
     pub trusted_proxies: Vec<String>,
     /// Server port and whether it speaks TLS.
-    pub server: Option<(u16, bool)>,
+    pub server: (u16, bool),
+    /// Connections, new ones a second and burst, per address; `None`: the defaults.
+    pub limits: Option<(u32, u32, u32)>,
     pub databases: Vec<Database>,
 }
 
@@ -63,7 +65,8 @@ impl InFront {
             data: data.to_owned(),
             listen: "::".to_owned(),
             trusted_proxies: Vec::new(),
-            server: None,
+            server: (0, false),
+            limits: None,
             databases: databases.into(),
         }
     }
@@ -110,8 +113,16 @@ impl InFront {
             out,
             &format!("trusted_proxies: {}", list(&self.trusted_proxies)),
         );
-        if let Some((port, https)) = self.server {
-            line(out, &format!("server: {{port: {port}, https: {https}}}"));
+        let (port, https) = self.server;
+        line(out, &format!("server: {{port: {port}, https: {https}}}"));
+        if let Some((connections, new, burst)) = self.limits {
+            line(
+                out,
+                &format!(
+                    "limits: {{connections_per_address: {connections}, new_per_second: {new}, \
+                     burst: {burst}}}"
+                ),
+            );
         }
         line(out, "databases:");
         for database in &self.databases {

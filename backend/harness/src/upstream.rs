@@ -363,7 +363,6 @@ impl Exchange<'_> {
     }
 
     /// Waits until the gateway closes this connection; false when it has not in time.
-    #[must_use]
     pub fn sees_the_end(&mut self) -> bool {
         self.close();
         loop {
