@@ -230,6 +230,15 @@ impl FromStr for Upstream {
     }
 }
 
+impl Upstream {
+    /// `host:port`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let url = self.to_string();
+        url.strip_prefix("http://").unwrap_or(&url).to_owned()
+    }
+}
+
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {

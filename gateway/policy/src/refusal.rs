@@ -22,6 +22,10 @@ pub enum Refusal {
     TooManyConnections,
     /// Plain HTTP on a TLS port: the one answer in plain text.
     NotTls,
+    /// TLS on a plain port.
+    NotPlain,
+    /// A trusted proxy's PROXY header is malformed or did not come.
+    ProxyHeader,
     /// The database says https and no certificate is usable: an administrator must act.
     NoCertificate,
     /// The head was not complete in time.
@@ -34,6 +38,8 @@ pub enum Refusal {
     Login(LoginFault),
     /// A body of known length above the limit.
     BodyTooLarge,
+    /// A body that did not come whole, or in chunks that are none.
+    BodyBroken,
     MethodNotAllowed,
     /// No database has the id of the first path segment.
     NoSuchDatabase,
@@ -66,6 +72,8 @@ pub enum Refusal {
     UpstreamTimeout,
     /// What the upstream sent is no HTTP.
     UpstreamInvalid,
+    /// A print server port without a print service behind it.
+    NoPrintService,
     /// A fault of ours.
     Internal,
 }
@@ -109,9 +117,11 @@ impl Refusal {
         Some(match self {
             Self::AddressRefused
             | Self::TooManyConnections
+            | Self::NotPlain
+            | Self::ProxyHeader
             | Self::NoCertificate
             | Self::HeadTimeout => return None,
-            Self::NotTls | Self::AmbiguousPath => 400,
+            Self::NotTls | Self::AmbiguousPath | Self::BodyBroken => 400,
             Self::Head(fault) => fault.status(),
             Self::Login(LoginFault::FormTooLong) | Self::BodyTooLarge => 413,
             Self::Login(_) => 400,
@@ -122,7 +132,7 @@ impl Refusal {
             Self::TooManyFailures(_) | Self::DatabaseBudget(_) => 429,
             Self::Internal => 500,
             Self::UpstreamGone | Self::UpstreamInvalid => 502,
-            Self::SlotsBusy | Self::HashingBusy | Self::NotReady => 503,
+            Self::SlotsBusy | Self::HashingBusy | Self::NotReady | Self::NoPrintService => 503,
             Self::UpstreamTimeout => 504,
         })
     }
@@ -146,6 +156,8 @@ impl Refusal {
             Self::AddressRefused => "refusal-address",
             Self::TooManyConnections => "refusal-too-many-connections",
             Self::NotTls => "refusal-not-tls",
+            Self::NotPlain => "refusal-not-plain",
+            Self::ProxyHeader => "refusal-proxy-header",
             Self::NoCertificate => "refusal-no-certificate",
             Self::HeadTimeout => "refusal-head-timeout",
             Self::Head(fault) => match fault.status() {
@@ -165,6 +177,7 @@ impl Refusal {
                 | LoginFault::BarcodeAndPassword => "refusal-login-malformed",
             },
             Self::BodyTooLarge => "refusal-body-too-large",
+            Self::BodyBroken => "refusal-body-broken",
             Self::MethodNotAllowed => "refusal-method-not-allowed",
             Self::NoSuchDatabase => "refusal-no-such-database",
             Self::NotFound => "refusal-not-found",
@@ -178,6 +191,7 @@ impl Refusal {
             Self::NotReady => "refusal-not-ready",
             Self::UpstreamGone | Self::UpstreamInvalid => "refusal-upstream-gone",
             Self::UpstreamTimeout => "refusal-upstream-timeout",
+            Self::NoPrintService => "refusal-no-print-service",
             Self::Internal => "refusal-internal",
         }
     }
@@ -188,6 +202,7 @@ impl Refusal {
         match self {
             Self::TooManyFailures(after) | Self::DatabaseBudget(after) => Some(after.seconds),
             Self::SlotsBusy | Self::HashingBusy | Self::NotReady => Some(2),
+            Self::NoPrintService => Some(60),
             _ => None,
         }
     }
@@ -200,8 +215,11 @@ impl Refusal {
             Self::AddressRefused
             | Self::TooManyConnections
             | Self::NotTls
+            | Self::NotPlain
+            | Self::ProxyHeader
             | Self::NoCertificate
             | Self::HeadTimeout
+            | Self::BodyBroken
             | Self::Head(_)
             | Self::AmbiguousPath
             | Self::Login(LoginFault::FormTooLong)
@@ -221,7 +239,8 @@ impl Refusal {
             | Self::HashingBusy
             | Self::UpstreamGone
             | Self::UpstreamTimeout
-            | Self::UpstreamInvalid => false,
+            | Self::UpstreamInvalid
+            | Self::NoPrintService => false,
         }
     }
 
@@ -242,12 +261,15 @@ impl Refusal {
             Self::AddressRefused => "address-refused",
             Self::TooManyConnections => "too-many-connections",
             Self::NotTls => "not-tls",
+            Self::NotPlain => "not-plain",
+            Self::ProxyHeader => "proxy-header",
             Self::NoCertificate => "no-certificate",
             Self::HeadTimeout => "head-timeout",
             Self::Head(_) => "head-fault",
             Self::AmbiguousPath => "ambiguous-path",
             Self::Login(_) => "login-fault",
             Self::BodyTooLarge => "body-too-large",
+            Self::BodyBroken => "body-broken",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NoSuchDatabase => "no-such-database",
             Self::NotFound => "not-found",
@@ -262,6 +284,7 @@ impl Refusal {
             Self::UpstreamGone => "upstream-gone",
             Self::UpstreamTimeout => "upstream-timeout",
             Self::UpstreamInvalid => "upstream-invalid",
+            Self::NoPrintService => "no-print-service",
             Self::Internal => "internal",
         }
     }
