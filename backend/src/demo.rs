@@ -43,6 +43,9 @@ pub enum DemoError {
     NotSaved(String),
 }
 
+/// A document of every demo database, to try a change on.
+pub const SAMPLE_DOCUMENT: &str = "DEMO-00001";
+
 const PRODUCTS: u32 = 300;
 const DOCUMENTS: u32 = 30;
 

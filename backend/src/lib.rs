@@ -23,7 +23,7 @@ mod start;
 mod storage;
 mod template;
 
-pub use demo::{DemoDatabase, DemoError, FirstStart};
+pub use demo::{DemoDatabase, DemoError, FirstStart, SAMPLE_DOCUMENT};
 pub use secrets::SecretError;
 pub use server::SharedKey;
 pub use start::{Listen, Options, Running, StartError, start};
