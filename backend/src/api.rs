@@ -150,6 +150,12 @@ fn split_path<'a>(
     Ok((id, public, below))
 }
 
+/// The database that a path names, as far as one can tell without looking it up.
+pub(crate) fn database_in(path: &str) -> String {
+    let id = segment(path).and_then(|(id, _)| id.parse::<DatabaseId>().ok());
+    id.map(String::from).unwrap_or_default()
+}
+
 /// The first segment and what follows it, which is empty or begins with a slash.
 fn segment(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;

@@ -87,7 +87,7 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
 
@@ -106,6 +106,57 @@ mod tests {
             include_str!("messages/en.ftl"),
         );
         assert_eq!(keys(ru), keys(en));
+    }
+
+    /// The text of every source file of the crate.
+    fn sources(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text += &sources(&path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn the_code_names_every_message_and_no_other() {
+        let known = keys(include_str!("messages/ru.ftl"));
+        let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        let quoted: BTreeSet<&str> = code.split('"').collect();
+        let unused: Vec<&&str> = known.iter().filter(|key| !quoted.contains(**key)).collect();
+        assert!(unused.is_empty(), "{unused:?}");
+        let named = code
+            .split("Message::new(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        let of_faults = quoted.iter().copied().filter(|text| {
+            text.starts_with("odata-") && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        });
+        let unknown: Vec<&str> = named
+            .chain(of_faults)
+            .filter(|key| !known.contains(key) && *key != "odata-")
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_fault_is_told_with_words_of_the_readers_language() {
+        let fault = crate::odata::Query::parse("$top=-1").unwrap_err();
+        let message = Message::of_fault(&fault);
+        let told = message.in_language(Language::Ru);
+        assert!(
+            told.contains("$top") && told.contains("целое число"),
+            "{told}"
+        );
+        let told = message.in_language(Language::En);
+        assert!(
+            told.contains("a whole number, 0 or more was expected"),
+            "{told}"
+        );
     }
 
     #[test]

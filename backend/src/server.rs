@@ -187,6 +187,8 @@ async fn gate(axum::extract::State(state): Shared, request: Request, next: Next)
     let client = identity::text(headers, header::CLIENT)
         .unwrap_or_default()
         .to_owned();
+    let database = identity::text(headers, header::DATABASE);
+    let database = database.map_or_else(|| api::database_in(request.uri().path()), str::to_owned);
     let user = identity::text(headers, header::USER)
         .unwrap_or_default()
         .to_owned();
@@ -207,6 +209,7 @@ async fn gate(axum::extract::State(state): Shared, request: Request, next: Next)
     tracing::info!(
         request.id = %id,
         client.addr = %client,
+        database.id = %database,
         user.id = %user,
         method = %method,
         path = %path,

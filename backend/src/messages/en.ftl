@@ -40,11 +40,11 @@ odata-expected-function = a function of this service
 odata-expected-json = json
 odata-expected-key = a key such as ('id')
 odata-expected-list = a list
-odata-expected-member = a member of the enumeration
 odata-expected-name = a name
 odata-expected-nested-option = an option such as $select=…
 odata-expected-number = a number
 odata-expected-object = an object
+odata-expected-one-of = a member of the enumeration
 odata-expected-opening-bracket = "("
 odata-expected-operator = eq, ne, gt, ge, lt, le or in
 odata-expected-text = a text

@@ -40,11 +40,11 @@ odata-expected-function = известная функция
 odata-expected-json = json
 odata-expected-key = ключ вида ('id')
 odata-expected-list = список
-odata-expected-member = одно из значений перечисления
 odata-expected-name = имя
 odata-expected-nested-option = параметр вида $select=…
 odata-expected-number = число
 odata-expected-object = объект
+odata-expected-one-of = одно из значений перечисления
 odata-expected-opening-bracket = «(»
 odata-expected-operator = eq, ne, gt, ge, lt, le или in
 odata-expected-text = строка

@@ -8,8 +8,10 @@
 )]
 
 mod actors;
+mod crowd;
 mod directory;
 mod documents;
+mod process;
 mod reading;
 mod start;
 mod users;
