@@ -1,6 +1,6 @@
 //! What a role may ask for: role × method × path. Unknown means no.
 //!
-//! [`TABLE`] is the table "Rights by role" of the README, one row per entity set; the least role
+//! `TABLE` is the table "Rights by role" of the README, one row per entity set; the least role
 //! that may, since each role may all that the one before it may. Paths come decoded and
 //! unambiguous from `route`; names compare in their exact letter case, as the backend's do. Rights
 //! on rows (types, warehouses, own messages) are the backend's, and so are the parts of a `$batch`.

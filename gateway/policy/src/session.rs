@@ -11,11 +11,12 @@
 //! never leave an older state over a newer one.
 //! Not here: the disk, who may log in (`throttle`, `password`), what a role may (`rights`).
 
+mod ledger;
 mod login;
 
 use std::{
-    collections::{HashMap, VecDeque},
-    fmt, mem,
+    collections::VecDeque,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,13 +25,15 @@ use std::{
 };
 
 use backend_types::DatabaseId;
-use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{Moment, credentials::Secret, password};
 
+use ledger::{Access, Family, Ledger};
+
+pub use ledger::Record;
 pub use login::{Login, Stamp, Way};
 
 /// How long an access token lives, also after it was refreshed.
@@ -149,42 +152,11 @@ pub enum Refreshed {
     Reused,
 }
 
-/// One family at rest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    pub family: FamilyId,
-    login: Login,
-    opened: Moment,
-    /// With the moment each expires; the oldest first.
-    access: VecDeque<(TokenHash, Moment)>,
-    /// With the moment it was issued.
-    refresh: (TokenHash, Moment),
-    /// With the moment each was used; the oldest first.
-    used: VecDeque<(TokenHash, Moment)>,
-    ended: Option<Moment>,
-}
-
 /// All sessions of all databases.
 pub struct Sessions {
     secret: Zeroizing<[u8; 32]>,
-    access: DashMap<TokenHash, Arc<Session>>,
+    access: Access,
     ledger: Mutex<Ledger>,
-}
-
-#[derive(Default)]
-struct Ledger {
-    families: HashMap<FamilyId, Family>,
-    /// Every refresh token that is remembered.
-    refresh: HashMap<TokenHash, FamilyId>,
-    /// Families that have not ended.
-    of_user: HashMap<(DatabaseId, String), Vec<FamilyId>>,
-    /// The first to have ended first.
-    ended: VecDeque<FamilyId>,
-}
-
-struct Family {
-    record: Record,
-    last_used: Arc<AtomicU64>,
 }
 
 impl Sessions {
@@ -193,7 +165,7 @@ impl Sessions {
     pub fn new(secret: [u8; 32]) -> Self {
         Self {
             secret: Zeroizing::new(secret),
-            access: DashMap::new(),
+            access: Access::new(),
             ledger: Mutex::default(),
         }
     }
@@ -438,131 +410,6 @@ fn token(bytes: &[u8]) -> Secret {
 /// The hash of a token made here.
 fn hash_own(token: &Secret) -> TokenHash {
     TokenHash(Sha256::digest(token.expose()).into())
-}
-
-type Access = DashMap<TokenHash, Arc<Session>>;
-
-impl Record {
-    fn refresh_expired(&self, now: Moment) -> bool {
-        now.since(self.refresh.1) >= REFRESH_LIFETIME
-    }
-}
-
-impl Ledger {
-    fn enter(&mut self, family: Family) {
-        let record = &family.record;
-        let id = record.family;
-        let used = record.used.iter().map(|(hash, _)| *hash);
-        self.refresh
-            .extend(used.chain([record.refresh.0]).map(|hash| (hash, id)));
-        match record.ended {
-            Some(_) => self.ended.push_back(id),
-            None => {
-                let user = (record.login.database.clone(), record.login.user.clone());
-                self.of_user.entry(user).or_default().push(id);
-            }
-        }
-        self.families.insert(id, family);
-    }
-
-    /// Ends the devices of a user that were unused for longest, until one more fits.
-    fn make_room(&mut self, access: &Access, login: &Login, now: Moment) -> Vec<FamilyId> {
-        let user = (login.database.clone(), login.user.clone());
-        let mut changed = Vec::new();
-        while let Some(families) = self.of_user.get(&user)
-            && families.len() >= MAX_FAMILIES_PER_USER
-        {
-            let used = |id: &&FamilyId| {
-                let family = self.families.get(*id);
-                family.map_or(0, |family| family.last_used.load(Ordering::Relaxed))
-            };
-            let Some(&idle) = families.iter().min_by_key(used) else {
-                break;
-            };
-            changed.extend(self.end(access, idle, now));
-        }
-        changed
-    }
-
-    /// Gives a family one more access token.
-    fn grant(
-        &mut self,
-        access: &Access,
-        id: FamilyId,
-        hash: TokenHash,
-        now: Moment,
-    ) -> Vec<FamilyId> {
-        let Some(Family { record, last_used }) = self.families.get_mut(&id) else {
-            return Vec::new();
-        };
-        let expires = now.plus(ACCESS_LIFETIME);
-        last_used.fetch_max(now.0, Ordering::Relaxed);
-        record.access.push_back((hash, expires));
-        if record.access.len() > MAX_ACCESS
-            && let Some((oldest, _)) = record.access.pop_front()
-        {
-            access.remove(&oldest);
-        }
-        let session = Session {
-            login: record.login.clone(),
-            family: id,
-            expires,
-            last_used: Arc::clone(last_used),
-        };
-        access.insert(hash, Arc::new(session));
-        vec![id]
-    }
-
-    /// Replaces a family's refresh token; the old one is remembered as used.
-    fn succeed(&mut self, id: FamilyId, successor: TokenHash, now: Moment) {
-        let Some(Family { record, .. }) = self.families.get_mut(&id) else {
-            return;
-        };
-        let (old, _) = mem::replace(&mut record.refresh, (successor, now));
-        record.used.push_back((old, now));
-        if record.used.len() > MAX_USED
-            && let Some((oldest, _)) = record.used.pop_front()
-        {
-            self.refresh.remove(&oldest);
-        }
-        self.refresh.insert(successor, id);
-    }
-
-    fn end(&mut self, access: &Access, id: FamilyId, now: Moment) -> Vec<FamilyId> {
-        let Some(Family { record, .. }) = self.families.get_mut(&id) else {
-            return Vec::new();
-        };
-        if record.ended.is_some() {
-            return Vec::new();
-        }
-        record.ended = Some(now);
-        for (hash, _) in mem::take(&mut record.access) {
-            access.remove(&hash);
-        }
-        let user = (record.login.database.clone(), record.login.user.clone());
-        if let Some(families) = self.of_user.get_mut(&user) {
-            families.retain(|&family| family != id);
-            if families.is_empty() {
-                self.of_user.remove(&user);
-            }
-        }
-        self.ended.push_back(id);
-        let mut changed = vec![id];
-        if self.ended.len() > MAX_ENDED {
-            changed.extend(self.forget_first_ended());
-        }
-        changed
-    }
-
-    fn forget_first_ended(&mut self) -> Option<FamilyId> {
-        let id = self.ended.pop_front()?;
-        let record = self.families.remove(&id)?.record;
-        self.refresh.remove(&record.refresh.0);
-        for (hash, _) in record.used {
-            self.refresh.remove(&hash);
-        }
-        Some(id)
-    }
 }
 
 #[cfg(test)]
