@@ -6,6 +6,7 @@ use std::{
 };
 
 use backend_types::{DatabaseId, Mode, Role};
+use gateway_policy::rights;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,16 @@ pub enum Rights {
     Rules(Vec<RightsRule>),
 }
 
+impl From<&Rights> for rights::Rights {
+    fn from(written: &Rights) -> Self {
+        match written {
+            Rights::Smarts => Self::Smarts,
+            Rights::Pass => Self::Pass,
+            Rights::Rules(rules) => Self::Rules(rules.iter().map(Into::into).collect()),
+        }
+    }
+}
+
 /// One thing that a role may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,11 +124,22 @@ pub struct RightsRule {
     /// Whom the rule is for.
     #[schemars(schema_with = "values::role")]
     pub role: Role,
-    /// HTTP methods.
+    /// HTTP methods; `GET` and `HEAD` are two.
     #[schemars(length(min = 1))]
     pub methods: Vec<Method>,
-    /// How the path begins.
+    /// How the path begins, as text (not percent-encoded); ends where a segment ends.
     pub path_prefix: UrlPath,
+}
+
+impl From<&RightsRule> for rights::Rule {
+    fn from(written: &RightsRule) -> Self {
+        let methods = written.methods.iter();
+        Self {
+            role: written.role,
+            methods: methods.map(|method| method.as_str().to_owned()).collect(),
+            path_prefix: written.path_prefix.as_str().to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -368,6 +368,28 @@ fn other_spellings_of_a_good_file_pass() {
 }
 
 #[test]
+fn rules_reach_the_policy_as_they_are_written() {
+    let rule = "rights: [{role: mobile-user, methods: [GET, MERGE], path_prefix: /api/Приход}]";
+    let text = GOOD.replace("rights: smarts", rule);
+    let config = check(&text, "gateway.yaml", &Overrides::default());
+    let config = config.unwrap().config;
+    let rule = gateway_policy::rights::Rule {
+        role: backend_types::Role::MobileUser,
+        methods: vec!["GET".into(), "MERGE".into()],
+        path_prefix: "/api/Приход".into(),
+    };
+    let expected = gateway_policy::rights::Rights::Rules(vec![rule]);
+    assert_eq!(
+        gateway_policy::rights::Rights::from(&config.databases[0].rights),
+        expected
+    );
+    assert_eq!(
+        ids(&text.replace("/api/Приход", "/api/%D0")),
+        ["not-a-path"]
+    );
+}
+
+#[test]
 fn a_file_saved_by_notepad_passes() {
     let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     assert_eq!(ids(&text), [""; 0]);

@@ -185,6 +185,16 @@ impl Upstream {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// `host:port`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
 }
 
 impl FromStr for Upstream {
@@ -230,26 +240,14 @@ impl FromStr for Upstream {
     }
 }
 
-impl Upstream {
-    /// `host:port`, an IPv6 address in brackets.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        let url = self.to_string();
-        url.strip_prefix("http://").unwrap_or(&url).to_owned()
-    }
-}
-
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "http://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "http://{}:{}", self.host, self.port)
-        }
+        write!(f, "http://{}", self.authority())
     }
 }
 
-/// A path, or the beginning of one, as it stands in a request line.
+/// A path, or the beginning of one, as text: it is compared with decoded paths, so an escape in it
+/// would never match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UrlPath(String);
@@ -267,8 +265,8 @@ impl FromStr for UrlPath {
     type Err = Cause;
 
     fn from_str(text: &str) -> Result<Self, Cause> {
-        let legal = |b: u8| b.is_ascii_graphic() && b != b'?' && b != b'#';
-        if text.starts_with('/') && text.bytes().all(legal) {
+        let legal = |c: char| !c.is_control() && !"%?#".contains(c);
+        if text.starts_with('/') && text.chars().all(legal) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Cause::NotAPath { text: text.into() })
@@ -359,5 +357,48 @@ impl fmt::Display for BlindIndex {
 impl fmt::Debug for BlindIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BlindIndex(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_a_host_and_a_port_and_nothing_else() {
+        for (text, authority) in [
+            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+            ("HTTP://Server-1.local:9000/", "server-1.local:9000"),
+            ("http://host", "host:80"),
+            ("http://[::1]", "[::1]:80"),
+            ("http://[FE80::1]:9000/", "[fe80::1]:9000"),
+        ] {
+            let upstream: Upstream = text.parse().unwrap();
+            assert_eq!(upstream.authority(), authority, "{text}");
+            assert_eq!(upstream.to_string().parse(), Ok(upstream));
+        }
+        for text in [
+            "",
+            "host:9000",
+            "http://",
+            "http://:9000",
+            "http://host:",
+            "http://host:0",
+            "http://host:+80",
+            "http://host:65536",
+            "http://host/path",
+            "http://host//",
+            "http://user@host",
+            "http://host:80:80",
+            "http://::1:80",
+            "http://[::1",
+            "http://[::1]80",
+            "http://[host]:80",
+            "http://host?x",
+            "http://сервер",
+            "ftp://host",
+        ] {
+            assert!(text.parse::<Upstream>().is_err(), "{text}");
+        }
     }
 }
