@@ -261,7 +261,6 @@ impl Sessions {
             .find(|(used, _)| *used == hash)
             .map(|(_, at)| *at);
         let (access, refresh) = (self.derive("access", token), self.derive("refresh", token));
-        let mut changed = Vec::new();
         let since_issued = match used {
             Some(at) if now.since(at) > GRACE => {
                 return (Refreshed::Reused, ledger.end(&self.access, id, now));
@@ -269,7 +268,7 @@ impl Sessions {
             Some(at) => now.since(at),
             None => {
                 ledger.succeed(id, hash_own(&refresh), now);
-                changed = ledger.grant(&self.access, id, hash_own(&access), now);
+                ledger.grant(&self.access, id, hash_own(&access), now);
                 Duration::ZERO
             }
         };
@@ -280,7 +279,9 @@ impl Sessions {
             login,
             family: id,
         };
-        (Refreshed::Issued(issued), changed)
+        // Also after a repeat: the first answer's write may still be under way, and a pair must not
+        // leave before it is on disk.
+        (Refreshed::Issued(issued), vec![id])
     }
 
     /// Logs out the device that `token`, an access token, belongs to.

@@ -103,15 +103,9 @@ impl Ledger {
     }
 
     /// Gives a family one more access token.
-    pub(super) fn grant(
-        &mut self,
-        access: &Access,
-        id: FamilyId,
-        hash: TokenHash,
-        now: Moment,
-    ) -> Vec<FamilyId> {
+    pub(super) fn grant(&mut self, access: &Access, id: FamilyId, hash: TokenHash, now: Moment) {
         let Some(Family { record, last_used }) = self.families.get_mut(&id) else {
-            return Vec::new();
+            return;
         };
         let expires = now.plus(ACCESS_LIFETIME);
         last_used.fetch_max(now.0, Ordering::Relaxed);
@@ -128,7 +122,6 @@ impl Ledger {
             last_used: Arc::clone(last_used),
         };
         access.insert(hash, Arc::new(session));
-        vec![id]
     }
 
     /// Replaces a family's refresh token; the old one is remembered as used.

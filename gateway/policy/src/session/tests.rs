@@ -142,6 +142,12 @@ fn a_repeat_within_the_grace_returns_the_same_successor() {
         assert_eq!(again.expires_in_seconds, 86_400 - wait);
     }
     assert_eq!(sessions.record(first.family).unwrap().access.len(), 2);
+    let (_, changed) = sessions.refresh(&first.refresh, &shop(), after(HOUR), |_| true);
+    assert_eq!(
+        changed,
+        [first.family],
+        "a repeat too waits until the pair is on disk"
+    );
 }
 
 #[test]
