@@ -56,6 +56,28 @@ fn absent(property: &Property) -> Value {
     }
 }
 
+/// Extra fields in the spelling under which they are known already, by the entity itself or by the
+/// configuration: clients write them in any letter case.
+pub(crate) fn respell(
+    given: Entity,
+    kind: &EntityType,
+    known: &Entity,
+    configured: &[String],
+) -> Entity {
+    let spelled = |name: String| {
+        if kind.property(&name).is_some() || known.contains_key(&name) {
+            return name;
+        }
+        let mut others = known.keys().chain(configured);
+        let other = others.find(|other| other.eq_ignore_ascii_case(&name));
+        other.cloned().unwrap_or(name)
+    };
+    given
+        .into_iter()
+        .map(|(name, value)| (spelled(name), value))
+        .collect()
+}
+
 /// A text property, or nothing when it is absent, null or no text.
 pub(crate) fn text<'a>(entity: &'a Entity, name: &str) -> &'a str {
     entity.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -80,5 +102,34 @@ pub(crate) fn object(value: Value) -> Entity {
     match value {
         Value::Object(entity) => entity,
         _ => Entity::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_entity_has_every_property_in_the_types_order_and_extra_ones_last() {
+        let given = object(json!({"cena": 41, "name": "Хлеб", "id": "p-1"}));
+        let whole = complete_as("Product", given);
+        let names: Vec<&str> = whole.keys().map(String::as_str).collect();
+        assert_eq!(names.first(), Some(&"id"));
+        assert_eq!(names.last(), Some(&"cena"));
+        assert_eq!(whole["unitId"], Value::Null);
+        assert_eq!(whole["unitConvertionRate"], 0);
+        assert_eq!(whole["packings"], json!([]));
+        assert_eq!(complete_as("Product", whole.clone()), whole);
+    }
+
+    #[test]
+    fn an_extra_field_is_one_field_in_any_letter_case() {
+        let kind = EntityType::named("Document").unwrap();
+        let known = object(json!({"status": "Новый"}));
+        let given = object(json!({"sTATUS": "Принят", "idkontragenta": "7", "cvet": "синий"}));
+        let configured = ["idKontragenta".to_owned()];
+        let respelled = respell(given, kind, &known, &configured);
+        let expected = json!({"status": "Принят", "idKontragenta": "7", "cvet": "синий"});
+        assert_eq!(Value::Object(respelled), expected);
     }
 }

@@ -88,7 +88,7 @@ pub enum StartError {
     Listen { listen: Listen, source: io::Error },
 }
 
-/// The service while it runs. Dropping it does not stop it; [`Running::stop`] does.
+/// The service while it runs. Dropping it ends it too, but nothing waits for the end then.
 #[derive(Debug)]
 pub struct Running {
     address: Listen,

@@ -179,9 +179,10 @@ impl Storage {
                 Done {
                     keep: result.is_ok(),
                     answer: Box::new(move |committed| {
+                        // A command that failed by itself says why better than its group can.
                         let result = match committed {
-                            Ok(()) => result,
-                            Err(error) => Err(error.into()),
+                            Err(error) if result.is_ok() => Err(error.into()),
+                            _ => result,
                         };
                         if reply.send(result).is_err() {
                             tracing::debug!("a client left before its write was answered");
@@ -294,4 +295,87 @@ fn entity_of(body: &str) -> Result<Entity, StorageError> {
 
 fn body_of(entity: &Entity) -> Result<String, StorageError> {
     Ok(serde_json::to_string(entity)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pragma(writer: &mut Writer, statement: &'static str) -> Result<String, StorageError> {
+        Ok(sqlx::query_scalar(statement)
+            .fetch_one(&mut writer.connection)
+            .await?)
+    }
+
+    #[tokio::test]
+    async fn the_writer_synchronises_every_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (storage, _task) = Storage::open(folder.path()).await.unwrap();
+        let (mode, level, version) = storage
+            .write(|writer| {
+                Box::pin(async move {
+                    let mode = pragma(writer, "PRAGMA journal_mode").await?;
+                    let level = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous";
+                    let level = pragma(writer, level).await?;
+                    let version = pragma(writer, "SELECT sqlite_version()").await?;
+                    Ok::<_, StorageError>((mode, level, version))
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((mode.as_str(), level.as_str()), ("wal", "2"));
+        let numbers: Vec<u32> = version
+            .split('.')
+            .map(|part| part.parse().unwrap())
+            .collect();
+        assert!(
+            numbers >= vec![3, 51, 3],
+            "older ones can corrupt a WAL: {version}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failed_command_takes_nobody_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (storage, task) = Storage::open(folder.path()).await.unwrap();
+        let storage = Arc::new(storage);
+        let mut writes = Vec::new();
+        for number in 0..20 {
+            let storage = storage.clone();
+            writes.push(tokio::spawn(async move {
+                let written: Result<u64, StorageError> = storage
+                    .write(move |writer| {
+                        Box::pin(async move {
+                            let revision = writer.bump_revision().await?;
+                            match number % 2 {
+                                0 => Ok(revision),
+                                _ => Err(StorageError::Busy),
+                            }
+                        })
+                    })
+                    .await;
+                written.is_ok()
+            }));
+        }
+        let mut kept = 0;
+        for write in writes {
+            kept += u64::from(write.await.unwrap());
+        }
+        assert_eq!((kept, *storage.revision().borrow()), (10, 10));
+        let mut view = storage.read().await.unwrap();
+        assert_eq!(directory::revision(&mut view).await.unwrap(), 10);
+        drop((view, storage));
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_when_its_caller_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (storage, _task) = Storage::open(folder.path()).await.unwrap();
+        let mut revision = storage.revision();
+        let write = storage.write(|writer| Box::pin(writer.bump_revision()));
+        let left = tokio::time::timeout(Duration::ZERO, write);
+        drop(left.await);
+        revision.wait_for(|revision| *revision == 1).await.unwrap();
+    }
 }

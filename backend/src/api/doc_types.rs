@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use super::{Call, error::ApiError, sight::Sight};
 use crate::{
     entity::{flag, text},
-    odata::names::same_name,
+    odata::names::{camel, same_name},
     storage::{
         Entity,
         entities::{self, EntitySet},
@@ -68,4 +68,15 @@ pub(crate) fn names(types: &[Entity], written: &Value) -> Result<Vec<String>, St
         }
     }
     Ok(names)
+}
+
+/// Extra fields that a type's configuration names, as they are answered: of the header
+/// (`fields`) or of rows (`columns`).
+pub(crate) fn extra_fields(document_type: &Entity, list: &str) -> Vec<String> {
+    let fields = document_type.get(list).and_then(Value::as_array);
+    let names = fields
+        .into_iter()
+        .flatten()
+        .filter_map(|field| field.get("fieldName"));
+    names.filter_map(Value::as_str).map(camel).collect()
 }

@@ -4,6 +4,8 @@
 mod rows;
 mod write;
 
+use std::collections::HashMap;
+
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -99,13 +101,13 @@ async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
         .map(|document| document.body.clone())
         .collect();
     let mut page = call.query.page(headers);
+    let by_id: HashMap<&str, &StoredDocument> = stored
+        .iter()
+        .map(|document| (text(&document.body, "id"), document))
+        .collect();
     let mut filling = Filling::new(call.database_id());
     for row in &mut page.rows {
-        let id = text(row, "id");
-        let document = stored
-            .iter()
-            .find(|document| text(&document.body, "id") == id);
-        if let Some(document) = document {
+        if let Some(document) = by_id.get(text(row, "id")) {
             filling
                 .fill(&mut view, document, row, &call.query, |name| {
                     call.wants(name)

@@ -11,7 +11,8 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
         return Err(call.method_not_allowed());
     }
     let mut view = call.state.storage.read().await?;
-    let rows = entities::all(&mut view, call.database_id(), EntitySet::Products).await?;
+    let key = call.address.key.as_deref();
+    let rows = entities::addressed(&mut view, call.database_id(), EntitySet::Products, key).await?;
     drop(view);
     call.read(rows)
 }

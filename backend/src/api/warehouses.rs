@@ -17,7 +17,8 @@ const SET: EntitySet = EntitySet::Warehouses;
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
     if call.is(&Method::GET) {
         let mut view = call.state.storage.read().await?;
-        let rows = entities::all(&mut view, call.database_id(), SET).await?;
+        let key = call.address.key.as_deref();
+        let rows = entities::addressed(&mut view, call.database_id(), SET, key).await?;
         drop(view);
         return call.read(rows);
     }

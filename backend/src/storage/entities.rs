@@ -57,6 +57,22 @@ pub(crate) async fn one(
     body.as_deref().map(entity_of).transpose()
 }
 
+/// What an address names: the one with the key, or all.
+pub(crate) async fn addressed(
+    connection: &mut SqliteConnection,
+    database: &str,
+    set: EntitySet,
+    key: Option<&str>,
+) -> Result<Vec<Entity>, StorageError> {
+    match key {
+        Some(key) => Ok(one(connection, database, set, key)
+            .await?
+            .into_iter()
+            .collect()),
+        None => all(connection, database, set).await,
+    }
+}
+
 /// Adds the entity or replaces the one with this key, which keeps its place.
 pub(crate) async fn put(
     connection: &mut SqliteConnection,

@@ -13,5 +13,6 @@ mod directory;
 mod documents;
 mod process;
 mod reading;
+mod row_rights;
 mod start;
 mod users;

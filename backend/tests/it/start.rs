@@ -184,6 +184,26 @@ async fn all_bases_lead_to_the_same_documents_in_any_letter_case() {
 }
 
 #[tokio::test]
+async fn a_header_that_names_another_database_than_the_path_is_a_404() {
+    let backend = Backend::start().await;
+    let named = |id: &str| backend.administrator().with("x-smarts-database", id);
+    named(crate::actors::SHOP).get("/Docs").await.is(200);
+    named("5b0e7c34-9d1f-4c62-8a57-3e1f6f0c2d98")
+        .get("/Docs")
+        .await
+        .is(404);
+}
+
+#[tokio::test]
+async fn the_sample_document_is_there_to_try_a_change_on() {
+    let backend = Backend::start().await;
+    let operator = backend.actor("mobile-user", Some("1"));
+    let target = format!("/Docs('{}')", backend::SAMPLE_DOCUMENT);
+    let change = serde_json::json!({"description": "проба"});
+    operator.patch(&target, change).await.is(204);
+}
+
+#[tokio::test]
 async fn a_refusal_speaks_the_clients_language_in_both_known_shapes() {
     let backend = Backend::start().await;
     let russian = backend

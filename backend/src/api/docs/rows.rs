@@ -1,6 +1,6 @@
 //! A document's navigation, filled in as far as an answer shows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -40,87 +40,50 @@ impl<'a> Filling<'a> {
         query: &Query,
         wants: impl Fn(&str) -> bool,
     ) -> Result<(), ApiError> {
-        let wants_combined = wants("combinedItems");
-        let declared = if wants("declaredItems") || wants_combined || wants("extendedFields") {
-            documents::items(connection, document.position, List::Declared).await?
-        } else {
-            Vec::new()
-        };
-        let current = if wants("currentItems") || wants_combined {
-            documents::items(connection, document.position, List::Current).await?
-        } else {
-            Vec::new()
-        };
+        let lists = ["declaredItems", "currentItems", "combinedItems"].into_iter();
+        let lists: Vec<&str> = lists.filter(|list| wants(list)).collect();
+        if wants("tables") {
+            entity.insert("tables".to_owned(), document.tables.clone());
+        }
+        if lists.is_empty() && !wants("extendedFields") {
+            return Ok(());
+        }
+        let declared = documents::items(connection, document.position, List::Declared).await?;
         if wants("extendedFields") {
             let fields = extended_fields(text(&document.body, "id"), &declared);
             entity.insert("extendedFields".to_owned(), fields);
         }
-        if wants("tables") {
-            entity.insert("tables".to_owned(), document.tables.clone());
-        }
-        if wants_combined {
-            let combined = combined(&declared, &current);
-            self.insert(
-                connection,
-                entity,
-                "combinedItems",
-                combined,
-                &declared,
-                query,
-            )
-            .await?;
-        }
-        if wants("currentItems") {
-            self.insert(
-                connection,
-                entity,
-                "currentItems",
-                current,
-                &declared,
-                query,
-            )
-            .await?;
-        }
-        if wants("declaredItems") {
-            self.insert(connection, entity, "declaredItems", declared, &[], query)
-                .await?;
+        for list in lists {
+            let current = async |connection: &mut SqliteConnection| {
+                documents::items(connection, document.position, List::Current).await
+            };
+            let mut rows = match list {
+                "declaredItems" => declared.clone(),
+                "currentItems" => current(connection).await?,
+                _ => combined(&declared, &current(connection).await?),
+            };
+            if shows(query, list, "product") {
+                self.add_products(connection, &mut rows).await?;
+            }
+            if shows(query, list, "bindedLine") {
+                add_bound_lines(&mut rows, &declared);
+            }
+            let rows = rows.into_iter().map(Value::Object).collect();
+            entity.insert(list.to_owned(), Value::Array(rows));
         }
         Ok(())
     }
 
-    /// Puts rows into `entity`, each with its goods and planned row where the answer shows them:
-    /// by `$expand` inside the rows' own, or of the request when the rows are its very subject.
-    async fn insert(
+    async fn add_products(
         &mut self,
         connection: &mut SqliteConnection,
-        entity: &mut Entity,
-        name: &str,
-        mut rows: Vec<Entity>,
-        declared: &[Entity],
-        query: &Query,
+        rows: &mut [Entity],
     ) -> Result<(), ApiError> {
-        let inner = query.expands(name).map(|expand| &expand.query);
-        let shows = |name: &str| {
-            query.expands(name).is_some()
-                || inner.is_some_and(|inner| inner.expands(name).is_some())
-        };
-        if shows("product") {
-            for row in &mut rows {
-                if let Some(product) = self.product(connection, text(row, "productId")).await? {
-                    row.insert("product".to_owned(), json!(product));
-                }
+        for row in rows {
+            if let Some(product) = self.product(connection, text(row, "productId")).await? {
+                row.insert("product".to_owned(), json!(product));
             }
         }
-        if shows("bindedLine") {
-            for row in &mut rows {
-                let bound = text(row, "bindedLineUid");
-                if let Some(line) = declared.iter().find(|line| text(line, "uid") == bound) {
-                    row.insert("bindedLine".to_owned(), json!(line));
-                }
-            }
-        }
-        let rows = rows.into_iter().map(Value::Object).collect();
-        entity.insert(name.to_owned(), Value::Array(rows));
         Ok(())
     }
 
@@ -139,11 +102,30 @@ impl<'a> Filling<'a> {
     }
 }
 
+/// Whether rows are answered with this navigation property: by an `$expand` inside their own, or
+/// by that of the request when the rows are its very subject.
+fn shows(query: &Query, list: &str, name: &str) -> bool {
+    let inner = query.expands(list).map(|expand| &expand.query);
+    query.expands(name).is_some() || inner.is_some_and(|inner| inner.expands(name).is_some())
+}
+
+fn add_bound_lines(rows: &mut [Entity], declared: &[Entity]) {
+    let lines: HashMap<&str, &Entity> = declared
+        .iter()
+        .map(|line| (text(line, "uid"), line))
+        .collect();
+    for row in rows {
+        if let Some(line) = lines.get(text(row, "bindedLineUid")) {
+            row.insert("bindedLine".to_owned(), json!(line));
+        }
+    }
+}
+
 /// Plan and fact merged: every planned row, then facts that no planned row stands for.
 fn combined(declared: &[Entity], current: &[Entity]) -> Vec<Entity> {
-    let unplanned = current.iter().filter(|fact| {
-        let bound = text(fact, "bindedLineUid");
-        !declared.iter().any(|line| text(line, "uid") == bound)
-    });
+    let planned: HashSet<&str> = declared.iter().map(|line| text(line, "uid")).collect();
+    let unplanned = current
+        .iter()
+        .filter(|fact| !planned.contains(text(fact, "bindedLineUid")));
     declared.iter().chain(unplanned).cloned().collect()
 }

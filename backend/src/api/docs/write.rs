@@ -17,7 +17,7 @@ use crate::{
         error::ApiError,
         sight::Sight,
     },
-    entity::{complete, complete_as, flag, text},
+    entity::{complete, complete_as, flag, respell, text},
     identity::Identity,
     messages::Message,
     odata::{body, metadata::EntityType, moment, names::same_name},
@@ -204,7 +204,15 @@ pub(super) async fn add_rows(call: &Call<'_>, key: String, list: List) -> Result
                 let sight = Sight::of(connection, &author.database, &author.identity).await?;
                 let found = author.find(connection, &sight, &key).await?;
                 let mut document = found.ok_or_else(ApiError::not_found)?;
-                put_rows(connection, &author, document.position, list, rows).await?;
+                let types = doc_types::all(connection, &author.database).await?;
+                let document_type = doc_types::named(&types, &document.uni);
+                let columns = document_type.map(|kind| doc_types::extra_fields(kind, "columns"));
+                let target = Target {
+                    position: document.position,
+                    list,
+                    columns: columns.unwrap_or_default(),
+                };
+                put_rows(connection, &author, &target, rows).await?;
                 document.body.insert("lastChangeDate".to_owned(), now());
                 let StoredDocument {
                     uni, body, tables, ..
@@ -241,11 +249,13 @@ async fn save(
     if before.is_some() {
         header.insert("lastChangeDate".to_owned(), now());
     }
-    header.extend(given.header);
-    header.insert("id".to_owned(), json!(id));
-
     let types = doc_types::all(connection, &author.database).await?;
-    let document_type = document_type(&types, author.part.as_deref(), &header)?;
+    let written = [&given.header, &header].map(|header| text(header, "documentTypeName"));
+    let document_type = document_type(&types, author.part.as_deref(), written)?;
+    let fields = doc_types::extra_fields(document_type, "fields");
+    let given_header = respell(given.header, kind, &header, &fields);
+    header.extend(given_header);
+    header.insert("id".to_owned(), json!(id));
     let uni = text(document_type, "uni").to_owned();
     let name = text(document_type, "name").to_owned();
     header.insert("documentTypeName".to_owned(), json!(name));
@@ -263,22 +273,28 @@ async fn save(
     ] {
         if let Some(rows) = rows {
             documents::clear_items(connection, position, list).await?;
-            put_rows(connection, author, position, list, rows).await?;
+            let target = Target {
+                position,
+                list,
+                columns: doc_types::extra_fields(document_type, "columns"),
+            };
+            put_rows(connection, author, &target, rows).await?;
         }
     }
     Ok(header)
 }
 
-/// The type of a document by its header or, where that says nothing, by the address.
+/// The type of a document by the first header that names one, else by the address.
 fn document_type<'a>(
     types: &'a [Entity],
     part: Option<&str>,
-    header: &Entity,
+    written: [&str; 2],
 ) -> Result<&'a Entity, ApiError> {
-    let written = match text(header, "documentTypeName") {
-        "" => part.unwrap_or_default(),
-        name => name,
-    };
+    let mut named = written
+        .into_iter()
+        .chain(part)
+        .filter(|name| !name.is_empty());
+    let written = named.next().unwrap_or_default();
     let refuse = |key| {
         Err(ApiError::bad_request(
             Message::new(key).with("type", written),
@@ -300,24 +316,33 @@ fn document_type<'a>(
     }
 }
 
+/// Where rows go.
+struct Target {
+    /// The document's.
+    position: i64,
+    list: List,
+    /// Extra fields that rows of the document's type have.
+    columns: Vec<String>,
+}
+
 async fn put_rows(
     connection: &mut SqliteConnection,
     author: &Author,
-    document: i64,
-    list: List,
+    target: &Target,
     rows: Vec<Entity>,
 ) -> Result<(), ApiError> {
+    let kind = EntityType::named("DocumentItem").ok_or_else(ApiError::internal)?;
+    let (document, list) = (target.position, target.list);
     let mut index = documents::count_items(connection, document, list).await?;
     let mut goods = Filling::new(&author.database);
     for mut row in rows {
         name_row(&mut row);
         let uid = text(&row, "uid").to_owned();
         let known = documents::item(connection, document, list, &uid).await?;
-        say(
-            &mut row,
-            "index",
-            known.as_ref().and_then(|known| known.get("index")),
-        );
+        let is_new = known.is_none();
+        let known = known.unwrap_or_default();
+        let mut row = respell(row, kind, &known, &target.columns);
+        say(&mut row, "index", known.get("index"));
         row.entry("index").or_insert_with(|| json!(index));
         let made_by = match author.identity.role {
             Role::MobileUser => "Device",
@@ -327,9 +352,9 @@ async fn put_rows(
         if let Some(product) = goods.product(connection, text(&row, "productId")).await? {
             describe(&mut row, &product);
         }
-        let row = complete_as("DocumentItem", row);
+        let row = complete(kind, row);
         documents::put_item(connection, document, list, &uid, &row).await?;
-        index += i64::from(known.is_none());
+        index += i64::from(is_new);
     }
     Ok(())
 }
