@@ -1,1 +1,43 @@
-fn main() {}
+//! The gateway's program: see `cli` for what it can be told.
+
+use std::process::ExitCode;
+
+mod access_log;
+mod admin_client;
+mod answer;
+mod backend_client;
+mod body;
+mod certificate;
+mod cli;
+mod clock;
+mod compile;
+mod connections;
+mod directory;
+mod files;
+mod forward;
+mod gateway;
+mod hashing;
+mod http_service;
+mod listeners;
+mod lists;
+mod logging;
+mod login;
+mod messages;
+mod metrics;
+mod page;
+mod port_holder;
+mod request;
+mod session_store;
+mod shared;
+mod status;
+mod stream;
+mod tls;
+mod welcome;
+mod worker;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -343,6 +343,8 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::AddressRefused,
     Refusal::TooManyConnections,
     Refusal::NotTls,
+    Refusal::NotPlain,
+    Refusal::ProxyHeader,
     Refusal::NoCertificate,
     Refusal::HeadTimeout,
     Refusal::Head(HeadFault::HeadTooLong),
@@ -355,6 +357,7 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::Login(LoginFault::UnknownGrant),
     Refusal::Login(LoginFault::TooLong(Field::Password)),
     Refusal::BodyTooLarge,
+    Refusal::BodyBroken,
     Refusal::MethodNotAllowed,
     Refusal::NoSuchDatabase,
     Refusal::NotFound,
@@ -370,6 +373,7 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::UpstreamGone,
     Refusal::UpstreamTimeout,
     Refusal::UpstreamInvalid,
+    Refusal::NoPrintService,
     Refusal::Internal,
 ];
 

@@ -1,0 +1,103 @@
+//! One line per request: who asked what, how it ended, how long it took.
+//!
+//! The path is logged without its query: 1C sends passwords in `session?username=…&password=…`,
+//! and a log must not become the shop's list of passwords.
+
+use backend_types::DatabaseId;
+use gateway_policy::{ClientAddr, refusal::Refusal};
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+
+/// Longer paths are cut; document ids fit well within.
+const PATH_LIMIT: usize = 512;
+
+/// A request's line in the making.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    request_id: String,
+    client: Option<ClientAddr>,
+    received: Instant,
+    method: String,
+    path: String,
+    pub(crate) database: Option<DatabaseId>,
+    pub(crate) user: Option<String>,
+    status: Option<u16>,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    body_bytes: (usize, usize),
+}
+
+impl Entry {
+    pub(crate) fn new(received: Instant) -> Self {
+        Self {
+            request_id: String::new(),
+            client: None,
+            received,
+            method: String::new(),
+            path: String::new(),
+            database: None,
+            user: None,
+            status: None,
+            reason: None,
+            detail: None,
+            body_bytes: (0, 0),
+        }
+    }
+
+    pub(crate) fn asked(&mut self, id: &str, client: ClientAddr, method: &str, path: &str) {
+        id.clone_into(&mut self.request_id);
+        self.client = Some(client);
+        method.clone_into(&mut self.method);
+        self.path = path.chars().take(PATH_LIMIT).collect();
+    }
+
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    pub(crate) fn refused(&mut self, refusal: Refusal) {
+        self.status = refusal.status();
+        self.reason = Some(refusal.reason());
+        self.detail = refusal.detail();
+    }
+
+    /// The client left, or broke off in the middle of the answer.
+    pub(crate) fn client_gone(&mut self, status: Option<u16>) {
+        self.status = status;
+        self.reason = Some("client-gone");
+    }
+
+    pub(crate) fn bytes(&mut self, received: usize, sent: usize) {
+        self.body_bytes = (received, sent);
+    }
+
+    pub(crate) fn write(&self, metrics: &Metrics) {
+        let took = self.received.elapsed();
+        let database = self.database.as_ref().map_or("", DatabaseId::as_str);
+        // 499, as nginx has it: the client did not wait for the answer.
+        metrics.answered(database, self.status.unwrap_or(499), took.as_secs_f64());
+        if let Some(reason) = self.reason {
+            metrics.refuse(reason);
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "request",
+            {
+                request.id = self.request_id,
+                client.addr = self.client.map(tracing::field::display),
+                database.id = database,
+                user = self.user,
+                method = self.method,
+                path = self.path,
+                status = self.status,
+                reason = self.reason,
+                detail = self.detail,
+                duration_us = micros,
+                bytes.received = self.body_bytes.0,
+                bytes.sent = self.body_bytes.1,
+            },
+            "request"
+        );
+    }
+}

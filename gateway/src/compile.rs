@@ -1,0 +1,205 @@
+//! From what is written down (YAML, the backend's feed) to the [`Directory`] in force.
+//!
+//! Everything that can be wrong is found before anything is swapped: a clash of ports or ids, a
+//! certificate that does not load. Certificates are parsed once for all the ports that serve
+//! them. Reads files, opens no port.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use backend_types::DatabaseId;
+use gateway_config::{
+    CertificatePair, Config, DatabaseConfig, PrintAuthentication, UserConfig, folder_name,
+};
+use gateway_policy::rights::Rights;
+
+use crate::{
+    backend_client::BackendAddress,
+    certificate::{CertificateError, Pair},
+    directory::{
+        Authentication, Database, Directory, Print, ServerAddress, Source, Upstream, Users,
+    },
+    lists::ListWatch,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileError {
+    #[error("database {id} is claimed by {yaml} and by the backend")]
+    ClaimedTwice { id: DatabaseId, yaml: String },
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    #[error("database {id}: its index key is not 32 bytes of hex")]
+    IndexKey { id: DatabaseId },
+}
+
+/// What the compiler needs beside the sources.
+pub(crate) struct Compiler<'a> {
+    pub(crate) config: &'a Config,
+    /// The configuration's file, to name a database's source.
+    pub(crate) file: &'a Path,
+    pub(crate) lists: &'a ListWatch,
+    /// Keys the blind indexes of YAML users.
+    pub(crate) index_key: [u8; 32],
+    pub(crate) backend: Option<&'a BackendAddress>,
+}
+
+impl Compiler<'_> {
+    /// All databases of both sources. Blocks on list files and certificates.
+    pub(crate) fn compile(
+        &self,
+        feed: Option<&backend_types::Directory>,
+    ) -> Result<Directory, CompileError> {
+        let mut pairs = HashMap::new();
+        let mut databases = Vec::new();
+        for written in &self.config.databases {
+            databases.push(Arc::new(self.written_down(written, &mut pairs)?));
+        }
+        if let (Some(feed), Some(backend)) = (feed, self.backend) {
+            let mut folders: Vec<String> = Vec::new();
+            for told in &feed.databases {
+                if let Some(yaml) = databases
+                    .iter()
+                    .find(|one: &&Arc<Database>| one.id == told.id)
+                {
+                    let yaml = yaml.source.to_string();
+                    return Err(CompileError::ClaimedTwice {
+                        id: told.id.clone(),
+                        yaml,
+                    });
+                }
+                databases.push(Arc::new(self.told_by_backend(
+                    told,
+                    backend,
+                    &mut folders,
+                )?));
+            }
+        }
+        Ok(Directory::new(databases))
+    }
+
+    fn written_down(
+        &self,
+        written: &DatabaseConfig,
+        pairs: &mut HashMap<CertificatePair, Arc<Pair>>,
+    ) -> Result<Database, CertificateError> {
+        let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.authority());
+        Ok(Database {
+            id: written.id.clone(),
+            source: Source::Yaml(self.file.display().to_string()),
+            name: written.name.clone(),
+            comment: written.comment.clone(),
+            mode: written.mode,
+            https: written.https,
+            certificate: match &written.certificate {
+                Some(files) => Some(load_once(files, pairs)?),
+                None => None,
+            },
+            authentication: match written.authentication {
+                gateway_config::Authentication::Gateway => Authentication::Gateway,
+                gateway_config::Authentication::Upstream => Authentication::Upstream,
+                gateway_config::Authentication::None => Authentication::None,
+            },
+            barcode_login: written.barcode_login,
+            rights: (&written.rights).into(),
+            identity_headers: written.identity_headers,
+            port: written.port,
+            upstream: Upstream::Server(server(&written.upstream)),
+            print: written.print.as_ref().map(|print| Print {
+                port: print.port,
+                upstream: Some(server(&print.upstream)),
+                authentication_same: print.authentication == PrintAuthentication::Same,
+            }),
+            login_paths: written
+                .login_paths
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            users: Users::new(self.index_key, written.users.iter().map(user).collect()),
+            lists: self.lists.folder(&written.folder),
+            folder: written.folder.clone(),
+        })
+    }
+
+    fn told_by_backend(
+        &self,
+        told: &backend_types::Database,
+        backend: &BackendAddress,
+        folders: &mut Vec<String>,
+    ) -> Result<Database, CompileError> {
+        let settings = &told.settings;
+        let mut index_key = [0; 32];
+        hex::decode_to_slice(&told.index_key, &mut index_key).map_err(|_fault| {
+            CompileError::IndexKey {
+                id: told.id.clone(),
+            }
+        })?;
+        let folder = self.folder(&settings.folder, &settings.name, folders);
+        let authentication = if settings.authentication {
+            Authentication::Gateway
+        } else {
+            Authentication::None
+        };
+        Ok(Database {
+            id: told.id.clone(),
+            source: Source::Backend,
+            name: settings.name.clone(),
+            comment: settings.comment.clone(),
+            mode: settings.mode,
+            https: settings.https,
+            certificate: None,
+            authentication,
+            barcode_login: settings.barcode_login,
+            rights: Rights::Smarts,
+            identity_headers: true,
+            port: settings.port,
+            upstream: Upstream::Backend(backend.clone()),
+            print: settings.print.used.then_some(Print {
+                port: settings.print.port,
+                upstream: None,
+                authentication_same: true,
+            }),
+            login_paths: Vec::new(),
+            users: Users::new(index_key, told.users.clone()),
+            lists: self.lists.folder(&folder),
+            folder,
+        })
+    }
+
+    /// An absolute path as it is; a name lies under `databases/` of the data folder.
+    fn folder(&self, written: &str, name: &str, taken: &mut Vec<String>) -> PathBuf {
+        if Path::new(written).is_absolute() {
+            return PathBuf::from(written);
+        }
+        let wished = if written.is_empty() { name } else { written };
+        let folder = folder_name(wished, |candidate| taken.iter().any(|one| one == candidate));
+        taken.push(folder.clone());
+        self.config.data.join("databases").join(folder)
+    }
+}
+
+fn load_once(
+    files: &CertificatePair,
+    pairs: &mut HashMap<CertificatePair, Arc<Pair>>,
+) -> Result<Arc<Pair>, CertificateError> {
+    if let Some(pair) = pairs.get(files) {
+        return Ok(Arc::clone(pair));
+    }
+    let pair = Pair::load(&files.chain, &files.key)?;
+    pairs.insert(files.clone(), Arc::clone(&pair));
+    Ok(pair)
+}
+
+fn user(written: &UserConfig) -> backend_types::User {
+    backend_types::User {
+        id: written.id.clone(),
+        name: written.name.clone(),
+        role: written.role,
+        password: Some(written.password.to_string()),
+        index: written.index.as_ref().map(ToString::to_string),
+        barcode: written.barcode.as_ref().map(ToString::to_string),
+        barcode_index: written.barcode_index.as_ref().map(ToString::to_string),
+    }
+}

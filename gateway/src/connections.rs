@@ -1,0 +1,252 @@
+//! Who is connected: caps and rates per address at the door, and a way to close exactly those
+//! whose verdict a changed list has flipped.
+//!
+//! A connection is entered here before its address is judged, and judged again once it is; a
+//! list that changes in between therefore finds it. Nothing here judges: `gateway_policy::admit`
+//! does.
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use backend_types::DatabaseId;
+use dashmap::DashMap;
+use gateway_policy::{ClientAddr, ClientKey};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::{sync::Notify, task::AbortHandle};
+
+/// At the door an address may hold this much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DoorLimits {
+    pub(crate) connections_per_address: u32,
+    pub(crate) new_per_second: NonZeroU32,
+    pub(crate) burst: NonZeroU32,
+}
+
+/// The address has too many connections, or opens them too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowded {
+    Connections,
+    Rate,
+}
+
+/// Whose lists judge a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Database(DatabaseId),
+    /// On the server port before the first path: every database's lists.
+    AnyDatabase,
+}
+
+pub(crate) struct Connections {
+    open: DashMap<u64, Arc<Connection>>,
+    per_address: DashMap<ClientKey, u32>,
+    rate: DefaultKeyedRateLimiter<ClientKey>,
+    limits: DoorLimits,
+    next: AtomicU64,
+    count: AtomicUsize,
+    emptied: Notify,
+}
+
+/// One open connection as the lists see it.
+pub(crate) struct Connection {
+    pub(crate) id: u64,
+    judged: Mutex<(ClientAddr, Scope)>,
+    abort: Mutex<Option<AbortHandle>>,
+}
+
+impl Connection {
+    /// The address and scope under which the connection is judged.
+    pub(crate) fn judged(&self) -> (ClientAddr, Scope) {
+        self.judged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// After a PROXY header or a routed path: judge it as this from now on.
+    pub(crate) fn judge_as(&self, client: ClientAddr, scope: Scope) {
+        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = (client, scope);
+    }
+
+    pub(crate) fn aborted_by(&self, handle: AbortHandle) {
+        *self.abort.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+    }
+
+    fn close(&self) {
+        if let Some(abort) = &*self.abort.lock().unwrap_or_else(PoisonError::into_inner) {
+            abort.abort();
+        }
+    }
+}
+
+impl Connections {
+    pub(crate) fn new(limits: DoorLimits) -> Self {
+        let quota = Quota::per_second(limits.new_per_second).allow_burst(limits.burst);
+        Self {
+            open: DashMap::new(),
+            per_address: DashMap::new(),
+            rate: RateLimiter::keyed(quota),
+            limits,
+            next: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
+            emptied: Notify::new(),
+        }
+    }
+
+    /// Enters a connection; whitelisted addresses are `exempt` from cap and rate.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        client: ClientAddr,
+        scope: Scope,
+        exempt: bool,
+    ) -> Result<Entered, Crowded> {
+        let key = ClientKey::from(client);
+        let mut held = self.per_address.entry(key).or_insert(0);
+        if !exempt {
+            if *held >= self.limits.connections_per_address {
+                return Err(Crowded::Connections);
+            }
+            if self.rate.check_key(&key).is_err() {
+                if *held == 0 {
+                    drop(held);
+                    self.per_address.remove_if(&key, |_, held| *held == 0);
+                }
+                return Err(Crowded::Rate);
+            }
+        }
+        *held += 1;
+        drop(held);
+        let connection = Arc::new(Connection {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            judged: Mutex::new((client, scope)),
+            abort: Mutex::new(None),
+        });
+        self.open.insert(connection.id, Arc::clone(&connection));
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Ok(Entered {
+            connection,
+            key,
+            room: Arc::clone(self),
+        })
+    }
+
+    /// Closes every connection that `flipped` now refuses; says how many.
+    pub(crate) fn close_where(&self, flipped: impl Fn(ClientAddr, &Scope) -> bool) -> usize {
+        let mut closed = 0;
+        for entry in &self.open {
+            let (client, scope) = entry.judged();
+            if flipped(client, &scope) {
+                entry.close();
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Open connections of one database.
+    pub(crate) fn count_of(&self, database: &DatabaseId) -> usize {
+        let of =
+            |entry: &Connection| matches!(entry.judged().1, Scope::Database(id) if id == *database);
+        self.open.iter().filter(|entry| of(entry)).count()
+    }
+
+    /// Resolves when nobody is connected any more.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let notified = self.emptied.notified();
+            if self.count() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Forgets addresses whose rate has recovered; called now and then.
+    pub(crate) fn sweep(&self) {
+        self.rate.retain_recent();
+    }
+}
+
+/// The connection's place at the door, given back on drop.
+pub(crate) struct Entered {
+    pub(crate) connection: Arc<Connection>,
+    key: ClientKey,
+    room: Arc<Connections>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.room.open.remove(&self.connection.id);
+        if let Some(mut held) = self.room.per_address.get_mut(&self.key) {
+            *held = held.saturating_sub(1);
+        }
+        self.room
+            .per_address
+            .remove_if(&self.key, |_, held| *held == 0);
+        if self.room.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.room.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn room(connections: u32) -> Arc<Connections> {
+        let many = NonZeroU32::new(1000).unwrap();
+        let limits = DoorLimits {
+            connections_per_address: connections,
+            new_per_second: many,
+            burst: many,
+        };
+        Arc::new(Connections::new(limits))
+    }
+
+    fn client(last: u8) -> ClientAddr {
+        ClientAddr::from(IpAddr::from([127, 0, 0, last]))
+    }
+
+    #[test]
+    fn the_connection_over_the_cap_is_refused_until_one_ends() {
+        let room = room(2);
+        let first = room
+            .enter(client(1), Scope::AnyDatabase, false)
+            .ok()
+            .unwrap();
+        let _second = room
+            .enter(client(1), Scope::AnyDatabase, false)
+            .ok()
+            .unwrap();
+        let third = room.enter(client(1), Scope::AnyDatabase, false);
+        assert!(matches!(third, Err(Crowded::Connections)));
+        assert!(
+            room.enter(client(2), Scope::AnyDatabase, false).is_ok(),
+            "another address"
+        );
+        assert!(
+            room.enter(client(1), Scope::AnyDatabase, true).is_ok(),
+            "whitelisted"
+        );
+        drop(first);
+        assert!(room.enter(client(1), Scope::AnyDatabase, false).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_left_is_forgotten() {
+        let room = room(2);
+        drop(room.enter(client(1), Scope::AnyDatabase, false));
+        assert_eq!((room.count(), room.per_address.len()), (0, 0));
+    }
+}

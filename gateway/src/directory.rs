@@ -1,0 +1,192 @@
+//! The directory: every database, its users and ports, as one snapshot that is swapped whole.
+//!
+//! Two fillers make it, the YAML file and the backend's feed; a database has one source. When the
+//! backend is away, what it said last stays in force. Nothing here asks anybody anything.
+
+use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use backend_types::{DatabaseId, Mode, User};
+use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights};
+
+use crate::{backend_client::BackendAddress, certificate::Pair, lists::ListFolder};
+
+/// Where a database is written down; only there can it be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The configuration file, `file:line`.
+    Yaml(String),
+    Backend,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yaml(place) => f.write_str(place),
+            Self::Backend => f.write_str("backend"),
+        }
+    }
+}
+
+/// Who judges a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Authentication {
+    Gateway,
+    /// The existing server; failures are counted here.
+    Upstream,
+    None,
+}
+
+/// The plain-HTTP server behind a database.
+pub(crate) enum Upstream {
+    /// Ours: the path gets `/{database id}` in front, identity headers tell who asks.
+    Backend(BackendAddress),
+    /// Any HTTP/1.1 server; the path goes as it came.
+    Server(ServerAddress),
+}
+
+/// An existing server by name, and the addresses that the name has now.
+pub(crate) struct ServerAddress {
+    pub(crate) authority: String,
+    pub(crate) resolved: ArcSwap<Vec<SocketAddr>>,
+}
+
+impl ServerAddress {
+    pub(crate) fn new(authority: String) -> Self {
+        let now = authority.parse().into_iter().collect();
+        Self {
+            authority,
+            resolved: ArcSwap::from_pointee(now),
+        }
+    }
+
+    /// Any one of the name's addresses.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.resolved.load().first().copied()
+    }
+
+    /// Asks the name service again; an answer that fails leaves the last one.
+    pub(crate) async fn resolve(&self) {
+        match tokio::net::lookup_host(&self.authority).await {
+            Ok(found) => {
+                let found: Vec<SocketAddr> = found.collect();
+                if !found.is_empty() && **self.resolved.load() != found {
+                    self.resolved.store(Arc::new(found));
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(upstream = self.authority, %fault, "upstream name does not resolve");
+            }
+        }
+    }
+}
+
+/// «Сервер печати» of a database.
+pub(crate) struct Print {
+    pub(crate) port: u16,
+    /// `None`: no service is set, the port answers 503.
+    pub(crate) upstream: Option<ServerAddress>,
+    /// Off: everything passes without a login.
+    pub(crate) authentication_same: bool,
+}
+
+pub(crate) struct Database {
+    pub(crate) id: DatabaseId,
+    pub(crate) source: Source,
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) comment: String,
+    pub(crate) mode: Mode,
+    pub(crate) https: bool,
+    pub(crate) certificate: Option<Arc<Pair>>,
+    pub(crate) authentication: Authentication,
+    pub(crate) barcode_login: bool,
+    pub(crate) rights: Rights,
+    pub(crate) identity_headers: bool,
+    pub(crate) port: u16,
+    pub(crate) upstream: Upstream,
+    pub(crate) print: Option<Print>,
+    /// Paths of the existing server on which 401 and 403 are failed logins.
+    pub(crate) login_paths: Vec<String>,
+    pub(crate) users: Users,
+    pub(crate) lists: Arc<ListFolder>,
+}
+
+/// The users of one database, found by every way of naming one.
+pub(crate) struct Users {
+    /// Keys the blind indexes.
+    pub(crate) index_key: IndexKey,
+    by_id: HashMap<String, Arc<User>>,
+    by_login: HashMap<String, Arc<User>>,
+    by_index: HashMap<String, Arc<User>>,
+}
+
+impl Users {
+    /// Login names are unique over names and ids (the source has checked it); where they are not
+    /// after all, the id wins.
+    pub(crate) fn new(index_key: [u8; 32], users: Vec<User>) -> Self {
+        let mut all = Self {
+            index_key: IndexKey::new(index_key),
+            by_id: HashMap::new(),
+            by_login: HashMap::new(),
+            by_index: HashMap::new(),
+        };
+        let users: Vec<Arc<User>> = users.into_iter().map(Arc::new).collect();
+        for user in &users {
+            all.by_login
+                .insert(login_name(&user.name), Arc::clone(user));
+        }
+        for user in users {
+            all.by_login.insert(login_name(&user.id), Arc::clone(&user));
+            for index in [&user.index, &user.barcode_index].into_iter().flatten() {
+                all.by_index.insert(index.clone(), Arc::clone(&user));
+            }
+            all.by_id.insert(user.id.clone(), user);
+        }
+        all
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<User>> {
+        self.by_id.get(id)
+    }
+
+    /// By name or id, as people type it.
+    pub(crate) fn by_login(&self, name: &str) -> Option<&Arc<User>> {
+        self.by_login.get(&login_name(name))
+    }
+
+    /// By the blind index of a password or a barcode.
+    pub(crate) fn by_index(&self, index: &str) -> Option<&Arc<User>> {
+        self.by_index.get(index)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+/// All databases at one moment.
+#[derive(Default)]
+pub(crate) struct Directory {
+    databases: Vec<Arc<Database>>,
+    by_id: HashMap<DatabaseId, Arc<Database>>,
+}
+
+impl Directory {
+    pub(crate) fn new(databases: Vec<Arc<Database>>) -> Self {
+        let by_id = databases
+            .iter()
+            .map(|one| (one.id.clone(), Arc::clone(one)))
+            .collect();
+        Self { databases, by_id }
+    }
+
+    pub(crate) fn get(&self, id: &DatabaseId) -> Option<&Arc<Database>> {
+        self.by_id.get(id)
+    }
+
+    pub(crate) fn databases(&self) -> &[Arc<Database>] {
+        &self.databases
+    }
+}

@@ -1,0 +1,415 @@
+//! Forwarding a request that has been decided on, by pingora's `HttpProxy`.
+//!
+//! Everything is judged before this room is entered; what the decision was travels with the
+//! session as its user context and arrives in [`Forwarder::on_connection_reuse`], before any
+//! other hook. A session without one goes nowhere. Identity headers are set in
+//! `upstream_request_filter` and nowhere earlier: pingora strips what `Connection:` names before
+//! that hook, so no client can have them removed.
+
+use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use backend_types::header;
+use bytes::Bytes;
+use gateway_policy::{
+    ClientAddr,
+    identity::{self, Authorization},
+    refusal::Refusal,
+};
+use http::{
+    HeaderName, StatusCode,
+    header::{AUTHORIZATION, HOST},
+};
+use pingora::{
+    Error, ErrorSource, ErrorType, Result,
+    apps::{HttpServerApp, HttpServerOptions},
+    http::{RequestHeader, ResponseHeader},
+    protocols::{Stream, http::ServerSession},
+    proxy::{FailToProxy, HttpProxy, ProxyHttp, Session, http_proxy},
+    server::configuration::ServerConf,
+    upstreams::peer::{HttpPeer, PeerOptions},
+};
+use tokio::sync::watch;
+
+use crate::{
+    access_log::Entry,
+    answer::Answer,
+    backend_client::BackendAddress,
+    directory::{Database, ServerAddress, Upstream},
+    login::{Caller, UpstreamAttempt},
+    messages::Language,
+    shared::Shared,
+    stream::ClientStream,
+    worker::Worker,
+};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Between two reads of an answer; the first one covers the upstream's thinking.
+const UPSTREAM_READ_LIMIT: Duration = Duration::from_secs(120);
+const UPSTREAM_WRITE_LIMIT: Duration = Duration::from_secs(60);
+/// Shorter than the backend's keep-alive of 90 s, so that it is never the upstream that closes.
+const UPSTREAM_IDLE_LIMIT: Duration = Duration::from_secs(30);
+const WEBSOCKET_IDLE_LIMIT: Duration = Duration::from_secs(3600);
+/// Between two reads or writes of a client's body.
+const CLIENT_LIMIT: Duration = Duration::from_secs(60);
+/// Only for the header that tells the client so; the wait itself is `request.rs`.
+const KEEP_ALIVE_SECONDS: u64 = 75;
+/// One try, and one more on a fresh connection when a kept one had gone stale.
+const TRIES: usize = 2;
+
+/// What a worker forwards with.
+pub(crate) type Proxy = HttpProxy<Forwarder>;
+
+/// A request that may go upstream, with all that was decided about it.
+pub(crate) struct Forward {
+    pub(crate) database: Arc<Database>,
+    pub(crate) to: Target,
+    /// Path and query as the upstream gets them.
+    pub(crate) path: Vec<u8>,
+    pub(crate) client: ClientAddr,
+    /// Scheme of the public port.
+    pub(crate) https: bool,
+    /// `None`: no identity headers.
+    pub(crate) caller: Option<Caller>,
+    /// Whether `Authorization` goes on to the existing server.
+    pub(crate) authorization: Authorization,
+    pub(crate) websocket: bool,
+    pub(crate) language: Language,
+    pub(crate) request_id: String,
+    pub(crate) entry: Entry,
+    /// The existing server's answer decides whether this was a failed login.
+    pub(crate) attempt: Option<UpstreamAttempt>,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// Which of a database's two upstreams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Data,
+    Print,
+}
+
+impl Forward {
+    fn server(&self) -> Option<&ServerAddress> {
+        match (self.to, &self.database.upstream) {
+            (Target::Print, _) => self.database.print.as_ref()?.upstream.as_ref(),
+            (Target::Data, Upstream::Server(server)) => Some(server),
+            (Target::Data, Upstream::Backend(_)) => None,
+        }
+    }
+
+    fn backend(&self) -> Option<&BackendAddress> {
+        match (self.to, &self.database.upstream) {
+            (Target::Data, Upstream::Backend(backend)) => Some(backend),
+            (Target::Data | Target::Print, _) => None,
+        }
+    }
+}
+
+/// Forwards one request over `stream`; the stream comes back when the connection may carry
+/// another one.
+pub(crate) async fn forward(
+    worker: &Worker,
+    stream: Box<ClientStream>,
+    forward: Box<Forward>,
+) -> Option<Box<ClientStream>> {
+    let stream: Stream = stream;
+    let mut session = ServerSession::new_http1(stream);
+    let client_limit = if forward.websocket {
+        WEBSOCKET_IDLE_LIMIT
+    } else {
+        CLIENT_LIMIT
+    };
+    session.set_read_timeout(Some(client_limit));
+    session.set_write_timeout(Some(client_limit));
+    session.set_total_drain_timeout(Some(CLIENT_LIMIT));
+    session.set_keepalive(Some(KEEP_ALIVE_SECONDS));
+    session.set_connection_user_context(Some(forward));
+    let stopping = worker.shared.stopping();
+    let reused = worker.proxy.process_new_http(session, &stopping).await?;
+    let (stream, _) = reused.consume();
+    stream.into_any().downcast().ok()
+}
+
+/// A forwarder for one worker; its upstream connections live on that worker.
+pub(crate) fn proxy(shared: &Arc<Shared>) -> Arc<Proxy> {
+    let conf = ServerConf {
+        max_retries: TRIES,
+        threads: 1,
+        ..ServerConf::default()
+    };
+    let mut proxy = http_proxy(
+        &Arc::new(conf),
+        Forwarder {
+            shared: Arc::clone(shared),
+        },
+    );
+    proxy.server_options = Some(HttpServerOptions::default());
+    Arc::new(proxy)
+}
+
+pub(crate) struct Forwarder {
+    shared: Arc<Shared>,
+}
+
+/// Per request; empty until the decision arrives.
+#[derive(Default)]
+pub(crate) struct Context {
+    forward: Option<Box<Forward>>,
+    refusal: Option<Refusal>,
+}
+
+fn undecided() -> Box<Error> {
+    Error::explain(
+        ErrorType::InternalError,
+        "a request reached the forwarder undecided",
+    )
+}
+
+#[async_trait]
+impl ProxyHttp for Forwarder {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::default()
+    }
+
+    fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {
+        // The default adds the compression module to every request; no database asks for it yet.
+    }
+
+    fn on_connection_reuse(
+        &self,
+        _: &mut Session,
+        context: &mut Context,
+        decided: Box<dyn Any + Send + Sync>,
+    ) {
+        context.forward = decided.downcast().ok();
+    }
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<()> {
+        session.ignore_downstream_range = true;
+        if context.forward.is_some() {
+            Ok(())
+        } else {
+            Err(undecided())
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        let forward = context.forward.as_deref().ok_or_else(undecided)?;
+        let mut peer = match (forward.backend(), forward.server()) {
+            (Some(BackendAddress::Unix(socket)), _) => {
+                let path = socket.to_str().ok_or_else(no_address)?;
+                HttpPeer::new_uds(path, false, String::new())?
+            }
+            (Some(BackendAddress::Tcp { server, .. }), _) => {
+                plain(server.address().ok_or_else(no_address)?)
+            }
+            (None, Some(server)) => plain(server.address().ok_or_else(no_address)?),
+            (None, None) => return Err(undecided()),
+        };
+        limits(&mut peer.options, forward.websocket);
+        Ok(Box::new(peer))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let forward = context.forward.as_deref().ok_or_else(undecided)?;
+        upstream.set_raw_path(&forward.path)?;
+        // A client that names `Authorization` in `Connection` takes its login away from nobody
+        // but itself; what was judged is what is forwarded.
+        if forward.authorization == Authorization::Passes
+            && let Some(sent) = session.req_header().headers.get(AUTHORIZATION)
+        {
+            upstream.insert_header(AUTHORIZATION, sent.clone())?;
+        }
+        remove_foreign(upstream, forward.authorization);
+        let client = forward.client.to_string();
+        if let Some(host) = upstream.headers.get(HOST).cloned() {
+            upstream.insert_header("X-Forwarded-Host", host)?;
+        }
+        upstream.insert_header(
+            "X-Forwarded-Proto",
+            if forward.https { "https" } else { "http" },
+        )?;
+        upstream.insert_header("X-Forwarded-For", &client)?;
+        upstream.insert_header("X-Real-IP", &client)?;
+        upstream.insert_header("X-Request-Id", &forward.request_id)?;
+        if let Some(caller) = &forward.caller {
+            upstream.insert_header(header::DATABASE, forward.database.id.as_str())?;
+            upstream.insert_header(header::ROLE, caller.role.as_str())?;
+            upstream.insert_header(header::CLIENT, &client)?;
+            if let Some(user) = &caller.user {
+                upstream.insert_header(header::USER, identity::percent_encode_user(user))?;
+            }
+        }
+        if let Some(BackendAddress::Tcp { key, .. }) = forward.backend() {
+            upstream.insert_header(header::KEY, key.as_ref())?;
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let forward = context.forward.as_deref_mut().ok_or_else(undecided)?;
+        if let Some(attempt) = forward
+            .attempt
+            .take_if(|_| !upstream.status.is_informational())
+        {
+            attempt.answered(&self.shared, upstream.status.as_u16());
+        }
+        // Our id stands in both logs; the upstream's own one would say nothing to anybody here.
+        upstream.insert_header("X-Request-Id", &forward.request_id)?;
+        if *forward.closing.borrow() || *self.shared.stopping().borrow() {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        fault: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let refusal = match (fault.esource(), fault.etype()) {
+            (ErrorSource::Downstream, _) => None,
+            (
+                _,
+                ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
+            ) => Some(Refusal::UpstreamTimeout),
+            (_, _) => Some(Refusal::UpstreamGone),
+        };
+        let mut status = 0;
+        if let Some(refusal) = refusal {
+            let attempt = context
+                .forward
+                .as_mut()
+                .and_then(|forward| forward.attempt.take());
+            if let Some(attempt) = attempt {
+                attempt.unanswered();
+            }
+            tracing::warn!(
+                database.id = context.forward.as_ref().map(|forward| forward.database.id.as_str()),
+                request.id = context.forward.as_ref().map(|forward| forward.request_id.as_str()),
+                %fault,
+                "the upstream did not answer"
+            );
+            if session.response_written().is_none() {
+                status = refusal.status().unwrap_or(502);
+                let language = context
+                    .forward
+                    .as_ref()
+                    .map_or(self.shared.language(), |forward| forward.language);
+                let request_id = context
+                    .forward
+                    .as_ref()
+                    .map_or("", |forward| &forward.request_id);
+                let answer = Answer::refusal(refusal, language, false);
+                // A client that is gone as well needs no answer.
+                drop(respond(session, &answer, request_id).await);
+            }
+            context.refusal = Some(refusal);
+        }
+        FailToProxy {
+            error_code: status,
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, session: &mut Session, fault: Option<&Error>, context: &mut Context) {
+        let Some(forward) = context.forward.as_deref_mut() else {
+            return;
+        };
+        let status = session
+            .response_written()
+            .map(|response| response.status.as_u16());
+        let entry = &mut forward.entry;
+        match (&context.refusal, status, fault) {
+            (Some(refusal), _, _) => entry.refused(*refusal),
+            (None, Some(status), None) => entry.answered(status),
+            (None, status, Some(_)) => entry.client_gone(status),
+            (None, None, None) => entry.client_gone(None),
+        }
+        entry.bytes(session.body_bytes_read(), session.body_bytes_sent());
+        self.shared.log(entry);
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+}
+
+fn plain(address: SocketAddr) -> HttpPeer {
+    HttpPeer::new(address, false, String::new())
+}
+
+fn no_address() -> Box<Error> {
+    Error::explain(
+        ErrorType::ConnectNoRoute,
+        "the upstream's name has no address",
+    )
+}
+
+fn limits(options: &mut PeerOptions, websocket: bool) {
+    options.connection_timeout = Some(CONNECT_LIMIT);
+    options.total_connection_timeout = Some(CONNECT_LIMIT);
+    options.read_timeout = Some(if websocket {
+        WEBSOCKET_IDLE_LIMIT
+    } else {
+        UPSTREAM_READ_LIMIT
+    });
+    options.write_timeout = Some(UPSTREAM_WRITE_LIMIT);
+    options.idle_timeout = Some(UPSTREAM_IDLE_LIMIT);
+}
+
+/// Removes every header of the client that ends here.
+fn remove_foreign(upstream: &mut RequestHeader, authorization: Authorization) {
+    let foreign: Vec<HeaderName> = upstream
+        .headers
+        .keys()
+        .filter(|name| identity::ends_here(name.as_str(), authorization))
+        .cloned()
+        .collect();
+    for name in foreign {
+        upstream.remove_header(&name);
+    }
+}
+
+async fn respond(session: &mut Session, answer: &Answer, request_id: &str) -> Result<()> {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut head = ResponseHeader::build(status, Some(6))?;
+    head.insert_header("Content-Type", answer.content_type)?;
+    head.insert_header("Content-Length", answer.body.len())?;
+    head.insert_header("X-Request-Id", request_id)?;
+    for (name, value) in &answer.headers {
+        head.insert_header(*name, value)?;
+    }
+    session.set_keepalive(None);
+    let head_only = session.req_header().method == http::Method::HEAD;
+    let body = if head_only {
+        Bytes::new()
+    } else {
+        answer.body.clone()
+    };
+    session
+        .write_response_header(Box::new(head), head_only)
+        .await?;
+    if !head_only {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}

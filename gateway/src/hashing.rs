@@ -1,0 +1,114 @@
+//! Room for password hashing: as many evaluations at once as cores, a short queue, then "busy".
+//!
+//! One evaluation costs 19 MiB and a core for some 30 ms (design, rule 6), so a flood of guesses
+//! may fill this room and nothing else: tokens never come here. A client that hangs up frees
+//! nothing early, since the permit travels with the work.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Beyond the running ones.
+const QUEUE: usize = 32;
+const QUEUE_LIMIT: Duration = Duration::from_secs(2);
+
+pub(crate) struct Hashing {
+    /// Running and queued together.
+    admitted: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+/// The queue is full or took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// The right to one evaluation.
+pub(crate) struct Room {
+    _admitted: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
+}
+
+impl Hashing {
+    pub(crate) fn new(cores: NonZeroUsize) -> Self {
+        Self {
+            admitted: Arc::new(Semaphore::new(cores.get() + QUEUE)),
+            running: Arc::new(Semaphore::new(cores.get())),
+        }
+    }
+
+    /// Waits for room, in the queue.
+    pub(crate) async fn room(&self) -> Result<Room, Busy> {
+        let admitted = Arc::clone(&self.admitted)
+            .try_acquire_owned()
+            .map_err(|_full| Busy)?;
+        let running = tokio::time::timeout(QUEUE_LIMIT, Arc::clone(&self.running).acquire_owned())
+            .await
+            .map_err(|_elapsed| Busy)?
+            .map_err(|_closed| Busy)?;
+        Ok(Room {
+            _admitted: admitted,
+            _running: running,
+        })
+    }
+}
+
+impl Room {
+    /// Runs `work` on a blocking thread; what must not be freed early belongs inside it. `None`:
+    /// it panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let work = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(self);
+            result
+        });
+        work.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn beyond_cores_and_queue_the_answer_is_busy_and_a_hang_up_frees_nothing() {
+        let hashing = Arc::new(Hashing::new(NonZeroUsize::MIN));
+        let (release, gate) = mpsc::channel::<()>();
+        let (started, starts) = mpsc::channel();
+        let hashes = Arc::clone(&hashing);
+        let hung_up = tokio::spawn(async move {
+            let room = hashes.room().await.unwrap();
+            room.run(move || {
+                started.send(()).unwrap();
+                gate.recv().unwrap();
+            })
+            .await
+        });
+        tokio::task::spawn_blocking(move || starts.recv().unwrap())
+            .await
+            .unwrap();
+        hung_up.abort();
+        assert!(hung_up.await.unwrap_err().is_cancelled());
+        assert_eq!(
+            hashing.running.available_permits(),
+            0,
+            "the work still runs"
+        );
+
+        let queued: Vec<_> = (0..QUEUE)
+            .map(|_| Arc::clone(&hashing.admitted).try_acquire_owned().unwrap())
+            .collect();
+        assert!(hashing.room().await.is_err());
+        drop(queued);
+        release.send(()).unwrap();
+        assert_eq!(
+            hashing.room().await.unwrap().run(|| 7).await,
+            Some(7),
+            "then the next one runs"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! `authentication: upstream`: the existing server judges, and its refusals are counted here.
+//!
+//! A 401 to a request that carried credentials, or 401/403 on a login path, is a failed login. A
+//! slot is held while the server judges, so parallel guesses cannot overtake the count; a
+//! credential that the server accepted lately needs none, or thirty polling terminals would
+//! wait for each other.
+
+use gateway_policy::{
+    ClientAddr,
+    refusal::Refusal,
+    route::{Judged, may_be_login},
+    throttle::Slot,
+};
+
+use crate::{directory::Database, shared::Shared};
+
+/// What the server's answer decides.
+pub(crate) struct UpstreamAttempt {
+    counted: Counted,
+    fingerprint: Option<[u8; 32]>,
+    login_path: bool,
+    database: backend_types::DatabaseId,
+    client: ClientAddr,
+}
+
+enum Counted {
+    /// A failure takes this slot.
+    Slot(Slot),
+    /// The credential was accepted lately: a failure counts, but nobody waited for a slot.
+    Later,
+    /// The database whitelists the address: nothing counts.
+    Exempt,
+}
+
+/// Reserves a slot for a request that may be a guess; `None`: it is none.
+pub(crate) async fn upstream_attempt(
+    shared: &Shared,
+    database: &Database,
+    client: ClientAddr,
+    exempt: bool,
+    authorization: Option<&[u8]>,
+    path: &str,
+) -> Result<Option<UpstreamAttempt>, Refusal> {
+    let login_path = is_login_path(database, path);
+    if authorization.is_none() && !login_path {
+        return Ok(None);
+    }
+    let logins = &shared.logins;
+    let fingerprint =
+        authorization.map(|value| logins.fingerprint(&[database.id.as_str().as_bytes(), value]));
+    let accepted = !login_path
+        && fingerprint.is_some_and(|print| logins.accepted_upstream.contains_key(&print));
+    let counted = match (exempt, accepted) {
+        (true, _) => Counted::Exempt,
+        (false, true) => Counted::Later,
+        (false, false) => Counted::Slot(logins.slot(shared, database, client).await?),
+    };
+    Ok(Some(UpstreamAttempt {
+        counted,
+        fingerprint,
+        login_path,
+        database: database.id.clone(),
+        client,
+    }))
+}
+
+/// The vendor's login endpoints in any spelling that a server could read, and the configured
+/// paths.
+fn is_login_path(database: &Database, path: &str) -> bool {
+    let configured = || {
+        let judged = Judged::of(path).map(|judged| judged.path());
+        // An ambiguous path may be any path: it counts.
+        judged.is_none_or(|path| {
+            database
+                .login_paths
+                .iter()
+                .any(|login| path.starts_with(login))
+        })
+    };
+    may_be_login(path) || (!database.login_paths.is_empty() && configured())
+}
+
+impl UpstreamAttempt {
+    /// The server has answered.
+    pub(crate) fn answered(self, shared: &Shared, status: u16) {
+        let failed = status == 401 || (status == 403 && self.login_path);
+        let logins = &shared.logins;
+        match (self.counted, failed) {
+            (Counted::Slot(slot), true) => logins.failed(shared, &self.database, slot),
+            (Counted::Slot(slot), false) => slot.give_back(),
+            (Counted::Later, true) => {
+                logins.failed_without_slot(shared, &self.database, self.client);
+            }
+            (Counted::Later, false) | (Counted::Exempt, _) => {}
+        }
+        match (self.fingerprint, status) {
+            (Some(print), _) if failed => logins.accepted_upstream.invalidate(&print),
+            (Some(print), 200..=399) => logins.accepted_upstream.insert(print, ()),
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// The server is gone: nothing was judged. A client that leaves before the answer ends by
+    /// drop instead, and its slot counts: who guesses and hangs up frees nothing early.
+    pub(crate) fn unanswered(self) {
+        if let Counted::Slot(slot) = self.counted {
+            slot.give_back();
+        }
+    }
+}

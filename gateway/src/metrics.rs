@@ -1,0 +1,165 @@
+//! Counters for Prometheus. Labels are bounded: databases, reasons and status classes, never an
+//! address or a name that a client chose.
+
+use backend_types::DatabaseId;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Reason {
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Answered {
+    pub(crate) database: String,
+    /// `2xx`, `4xx`, …
+    pub(crate) status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct LoggedIn {
+    pub(crate) database: String,
+    pub(crate) outcome: &'static str,
+}
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) connections: Counter,
+    pub(crate) open_connections: Gauge,
+    pub(crate) accept_errors: Counter,
+    pub(crate) refused: Family<Reason, Counter>,
+    pub(crate) handshakes_failed: Family<Reason, Counter>,
+    pub(crate) requests: Family<Answered, Counter>,
+    pub(crate) logins: Family<LoggedIn, Counter>,
+    pub(crate) request_seconds: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("smarts_gateway");
+        let metrics = Self {
+            connections: Counter::default(),
+            open_connections: Gauge::default(),
+            accept_errors: Counter::default(),
+            refused: Family::default(),
+            handshakes_failed: Family::default(),
+            requests: Family::default(),
+            logins: Family::default(),
+            request_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 18)),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "connections",
+            "Connections accepted",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "open_connections",
+            "Connections now",
+            metrics.open_connections.clone(),
+        );
+        registry.register(
+            "accept_errors",
+            "Failed accepts",
+            metrics.accept_errors.clone(),
+        );
+        registry.register("refused", "Refusals by reason", metrics.refused.clone());
+        registry.register(
+            "handshakes_failed",
+            "Failed TLS handshakes by reason",
+            metrics.handshakes_failed.clone(),
+        );
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register(
+            "logins",
+            "Login attempts by outcome",
+            metrics.logins.clone(),
+        );
+        registry.register_with_unit(
+            "request",
+            "From the first byte of a request to the last of its answer",
+            Unit::Seconds,
+            metrics.request_seconds.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    pub(crate) fn refuse(&self, reason: &'static str) {
+        self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed
+            .get_or_create(&Reason { reason })
+            .inc();
+    }
+
+    pub(crate) fn login(&self, database: &DatabaseId, outcome: &'static str) {
+        let labels = LoggedIn {
+            database: database.to_string(),
+            outcome,
+        };
+        self.logins.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn answered(&self, database: &str, status: u16, seconds: f64) {
+        let status = match status {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.requests
+            .get_or_create(&Answered {
+                database: database.to_owned(),
+                status,
+            })
+            .inc();
+        self.request_seconds.observe(seconds);
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing into a String cannot fail; an empty page is what a scraper would notice.
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_open_metrics_and_ends_with_eof() {
+        let metrics = Metrics::new();
+        metrics.refuse("too-many-failures");
+        metrics.answered("shop", 204, 0.001);
+        let text = metrics.text();
+        assert!(
+            text.contains("smarts_gateway_refused_total{reason=\"too-many-failures\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("database=\"shop\",status=\"2xx\"} 1"),
+            "{text}"
+        );
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,144 @@
+//! What every connection needs to know, in one place; and the few sentences that combine it.
+//!
+//! Snapshots are swapped whole (`ArcSwap`), so a request sees one state of the world. Nobody
+//! holds a lock across an await.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use backend_types::DatabaseId;
+use gateway_policy::{
+    ClientAddr, Moment,
+    admit::{self, Verdict},
+    proxy_protocol::TrustedProxies,
+    refusal::Refusal,
+};
+use tokio::sync::watch;
+
+use crate::{
+    access_log::Entry,
+    clock::Clock,
+    connections::{Connections, Scope},
+    directory::{Database, Directory},
+    listeners::Listener,
+    login::Logins,
+    messages::Language,
+    metrics::Metrics,
+    tls::HandshakeError,
+};
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) directory: ArcSwap<Directory>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) logins: Logins,
+    pub(crate) metrics: Metrics,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// What of the configuration acts on requests and belongs to no database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) language: Language,
+    pub(crate) trusted_proxies: TrustedProxies,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(crate) fn language(&self) -> Language {
+        self.settings.load().language
+    }
+
+    /// Becomes true when the gateway stops: finish the request in flight, then close.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// 16 hex digits, the same in both logs and in the answer.
+    pub(crate) fn request_id(&self) -> String {
+        let mut bytes = [0_u8; 8];
+        if openssl::rand::rand_bytes(&mut bytes).is_err() {
+            // An id is no secret: the clock tells requests apart just as well.
+            bytes = self.now().0.to_be_bytes();
+        }
+        hex::encode(bytes)
+    }
+
+    pub(crate) fn database(&self, id: &DatabaseId) -> Option<Arc<Database>> {
+        self.directory.load().get(id).cloned()
+    }
+
+    /// What the lists in `scope` say to `client`. A database that is gone refuses everybody.
+    pub(crate) fn admit(&self, client: ClientAddr, scope: &Scope) -> Verdict {
+        let directory = self.directory.load();
+        match scope {
+            Scope::Database(id) => directory.get(id).map_or(Verdict::Blocked, |database| {
+                admit::admit(&database.lists.lists(), client)
+            }),
+            Scope::AnyDatabase => {
+                let lists: Vec<_> = directory
+                    .databases()
+                    .iter()
+                    .map(|database| database.lists.lists())
+                    .collect();
+                if admit::refused_by_all(lists.iter().map(|lists| &***lists), client) {
+                    Verdict::Blocked
+                } else {
+                    Verdict::Admitted
+                }
+            }
+        }
+    }
+
+    /// After a change of lists or of the directory: closes the connections that it refuses now.
+    pub(crate) fn reconsider_connections(&self) {
+        let closed = self
+            .connections
+            .close_where(|client, scope| self.admit(client, scope).is_blocked());
+        if closed > 0 {
+            tracing::info!(closed, "connections closed by a changed list");
+        }
+    }
+
+    pub(crate) fn refuse_connection(&self, client: ClientAddr, scope: &Scope, refusal: Refusal) {
+        let reason = refusal.reason();
+        self.metrics.refuse(reason);
+        let database = match scope {
+            Scope::Database(id) => id.as_str(),
+            Scope::AnyDatabase => "",
+        };
+        tracing::info!(
+            target: "security",
+            { client.addr = %client, database.id = database, reason },
+            "connection refused"
+        );
+    }
+
+    pub(crate) fn handshake_failed(
+        &self,
+        client: ClientAddr,
+        listener: &Listener,
+        fault: &HandshakeError,
+    ) {
+        self.metrics.handshake_failed(fault.reason());
+        // Scanners fail by the thousand; the counter has them all.
+        tracing::debug!(
+            target: "security",
+            {
+                client.addr = %client,
+                port = %listener.holder,
+                reason = fault.reason(),
+                %fault,
+            },
+            "TLS handshake failed"
+        );
+    }
+
+    pub(crate) fn log(&self, entry: &Entry) {
+        entry.write(&self.metrics);
+    }
+}

@@ -1,0 +1,268 @@
+//! What `gateway status` and the metrics page show: every database with its address, its state
+//! and the reason, as it is now.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use backend_types::{DatabaseId, Mode};
+use gateway_policy::ports::Holder;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    certificate::Pair,
+    directory::{Authentication, Database},
+    listeners::{Listeners, PortState},
+    lists::ListState,
+    shared::Shared,
+};
+
+/// Everything that can be asked about the running gateway.
+pub(crate) struct Status {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) default_pair: Arc<Pair>,
+    pub(crate) told: Mutex<Told>,
+}
+
+/// What was said outside of requests: by the configuration, by the backend.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) config_file: PathBuf,
+    /// Of the newest file, when it is not in force for them.
+    pub(crate) config_faults: Vec<String>,
+    pub(crate) config_warnings: Vec<String>,
+    pub(crate) server: Option<ServerPort>,
+    /// `None` where no backend is configured.
+    pub(crate) backend: Option<BackendState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerPort {
+    /// As configured; the one in force stands in the state.
+    pub(crate) port: u16,
+    pub(crate) https: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BackendState {
+    pub(crate) revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<String>,
+}
+
+/// The whole answer of `gateway status --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) version: String,
+    pub(crate) openssl: String,
+    pub(crate) pid: u32,
+    pub(crate) config: ConfigReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backend: Option<BackendState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<ServerReport>,
+    pub(crate) connections: usize,
+    pub(crate) databases: Vec<DatabaseReport>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ConfigReport {
+    pub(crate) file: PathBuf,
+    pub(crate) faults: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ServerReport {
+    #[serde(flatten)]
+    pub(crate) saved: ServerPort,
+    #[serde(flatten)]
+    pub(crate) state: ServiceState,
+}
+
+/// Whether a port serves, and if not, why.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ServiceState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Open,
+    Closed,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DatabaseReport {
+    pub(crate) id: DatabaseId,
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) comment: String,
+    pub(crate) source: String,
+    pub(crate) mode: Mode,
+    pub(crate) https: bool,
+    pub(crate) authentication: String,
+    pub(crate) barcode_login: bool,
+    pub(crate) port: u16,
+    #[serde(flatten)]
+    pub(crate) data: ServiceState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) print: Option<PrintReport>,
+    pub(crate) users: usize,
+    pub(crate) connections: usize,
+    pub(crate) lists: Vec<ListState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<CertificateReport>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PrintReport {
+    pub(crate) port: u16,
+    #[serde(flatten)]
+    pub(crate) state: ServiceState,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CertificateReport {
+    pub(crate) file: PathBuf,
+    pub(crate) issued: String,
+    pub(crate) expires: String,
+    pub(crate) days_left: i32,
+    pub(crate) thumbprint_sha1: String,
+    pub(crate) thumbprint_sha256: String,
+}
+
+impl CertificateReport {
+    pub(crate) fn of(pair: &Pair) -> Self {
+        Self {
+            file: pair.chain_file.clone(),
+            issued: pair.not_before(),
+            expires: pair.not_after(),
+            days_left: pair.days_left(),
+            thumbprint_sha1: pair.thumbprint_sha1(),
+            thumbprint_sha256: pair.thumbprint_sha256(),
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let told = self
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let directory = self.shared.directory.load_full();
+        Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            openssl: openssl::version::version().to_owned(),
+            pid: std::process::id(),
+            config: ConfigReport {
+                file: told.config_file,
+                faults: told.config_faults,
+                warnings: told.config_warnings,
+            },
+            backend: told.backend,
+            server: told.server.map(|saved| ServerReport {
+                saved,
+                state: self.service(&Holder::Server, None),
+            }),
+            connections: self.shared.connections.count(),
+            databases: directory
+                .databases()
+                .iter()
+                .map(|one| self.database(one))
+                .collect(),
+        }
+    }
+
+    fn database(&self, database: &Database) -> DatabaseReport {
+        let closed = match database.mode {
+            Mode::Server => None,
+            Mode::Folder => Some("mode of work is folder: ports stay closed"),
+            Mode::Device => Some("mode of work is device: ports stay closed"),
+        };
+        let certificate = database.https.then(|| {
+            CertificateReport::of(database.certificate.as_ref().unwrap_or(&self.default_pair))
+        });
+        DatabaseReport {
+            id: database.id.clone(),
+            name: database.name.clone(),
+            folder: database.folder.clone(),
+            comment: database.comment.clone(),
+            source: database.source.to_string(),
+            mode: database.mode,
+            https: database.https,
+            authentication: match database.authentication {
+                Authentication::Gateway => "gateway",
+                Authentication::Upstream => "upstream",
+                Authentication::None => "none",
+            }
+            .to_owned(),
+            barcode_login: database.barcode_login,
+            port: database.port,
+            data: self.service(&Holder::Data(database.id.clone()), closed),
+            print: database.print.as_ref().map(|print| PrintReport {
+                port: print.port,
+                state: self.service(&Holder::Print(database.id.clone()), closed),
+            }),
+            users: database.users.count(),
+            connections: self.shared.connections.count_of(&database.id),
+            lists: database.lists.states(),
+            certificate,
+        }
+    }
+
+    fn service(&self, holder: &Holder, closed: Option<&str>) -> ServiceState {
+        let (address, state, reason) = match (self.listeners.state(holder), closed) {
+            (_, Some(reason)) => (None, State::Closed, Some(reason.to_owned())),
+            (Some(PortState::Open(address)), None) => (Some(address), State::Open, None),
+            (Some(PortState::Closed { reason, .. }), None) => (None, State::Closed, Some(reason)),
+            (None, None) => (None, State::Closed, Some("not opened yet".to_owned())),
+        };
+        ServiceState {
+            address,
+            state,
+            reason,
+        }
+    }
+
+    /// Whether every wanted port serves and the backend answers.
+    pub(crate) fn health(&self) -> (StatusCode, &'static str) {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let backend = told
+            .backend
+            .as_ref()
+            .is_none_or(|backend| backend.fault.is_none());
+        match (self.listeners.any_closed(), backend) {
+            (false, true) => (StatusCode::OK, "ok\n"),
+            (true, _) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "a port does not serve: see gateway status\n",
+            ),
+            (false, false) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the backend does not answer\n",
+            ),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        let open = i64::try_from(self.shared.connections.count()).unwrap_or(i64::MAX);
+        self.shared.metrics.open_connections.set(open);
+        self.shared.metrics.text()
+    }
+}

@@ -1,0 +1,353 @@
+//! The client's side of a connection, TCP or TLS, as pingora's forwarder wants to see it.
+//!
+//! Three things are ours here because pingora's own streams do them otherwise (its `Stream`
+//! keeps 64 KiB per idle connection and hands a pipelined second request to the first one):
+//!
+//! - between requests the stream holds no buffer: [`ClientStream::first_byte`];
+//! - within a request it hands out exactly the bytes that were judged: the head, and of the body
+//!   what the head announced ([`ClientStream::give_back`]); what lies behind stays here;
+//! - small writes are gathered to 16 KiB, so that an answer is one TLS record and not two.
+//!
+//! No decision is taken in this room.
+
+use std::{
+    fmt, io,
+    os::fd::AsRawFd,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+};
+use tokio_openssl::SslStream;
+
+/// Answers up to this size leave in one piece.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// Pipelined bytes kept for the next request; a client that sends more waits for its answer.
+const BEHIND_LIMIT: usize = 16 * 1024;
+
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<SslStream<TcpStream>>),
+}
+
+impl Transport {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref(),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// How many bytes of the request are still to come from the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remaining {
+    /// Nothing, or this much: `Content-Length` said so.
+    Bytes(u64),
+    /// Chunked, or an upgraded connection: the end is found elsewhere.
+    Unknown,
+}
+
+pub(crate) struct ClientStream {
+    transport: Transport,
+    /// Judged bytes that the reader gets first.
+    prefix: BytesMut,
+    remaining: Remaining,
+    /// Read already, but part of the next request.
+    behind: BytesMut,
+    unsent: BytesMut,
+    socket: Arc<SocketDigest>,
+}
+
+impl ClientStream {
+    pub(crate) fn plain(tcp: TcpStream) -> Self {
+        Self::over(Transport::Plain(tcp))
+    }
+
+    pub(crate) fn tls(tls: SslStream<TcpStream>) -> Self {
+        Self::over(Transport::Tls(Box::new(tls)))
+    }
+
+    fn over(transport: Transport) -> Self {
+        let socket = Arc::new(SocketDigest::from_raw_fd(transport.tcp().as_raw_fd()));
+        Self {
+            transport,
+            prefix: BytesMut::new(),
+            remaining: Remaining::Bytes(0),
+            behind: BytesMut::new(),
+            unsent: BytesMut::new(),
+            socket,
+        }
+    }
+
+    /// Waits for the next request holding one byte of buffer. `None`: the client has closed.
+    pub(crate) async fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        if self.behind.has_remaining() {
+            return Ok(Some(self.behind.get_u8()));
+        }
+        self.behind = BytesMut::new();
+        self.prefix = BytesMut::new();
+        self.unsent = BytesMut::new();
+        let mut byte = [0_u8; 1];
+        std::future::poll_fn(|cx| {
+            let mut buf = ReadBuf::new(&mut byte);
+            ready!(self.transport.poll_read(cx, &mut buf))?;
+            Poll::Ready(Ok(buf.filled().first().copied()))
+        })
+        .await
+    }
+
+    /// Appends what has arrived to `head`, at most `limit` bytes; zero means end of stream.
+    pub(crate) async fn read_more(
+        &mut self,
+        head: &mut BytesMut,
+        limit: usize,
+    ) -> io::Result<usize> {
+        if self.behind.has_remaining() {
+            let taken = self.behind.len().min(limit);
+            head.extend_from_slice(&self.behind.split_to(taken));
+            return Ok(taken);
+        }
+        head.reserve(limit.min(4096));
+        let mut limited = bytes::BufMut::limit(head, limit);
+        TransportReader(&mut self.transport)
+            .read_buf(&mut limited)
+            .await
+    }
+
+    /// Hands the judged head back to be read again, followed by the body it announced.
+    ///
+    /// `head` holds all that was read; `head_length` of it were judged. Of the rest only what
+    /// `body` covers belongs to this request.
+    pub(crate) fn give_back(&mut self, mut head: BytesMut, head_length: usize, body: Remaining) {
+        let rest = head.split_off(head_length.min(head.len()));
+        self.prefix = head;
+        match body {
+            Remaining::Bytes(length) => {
+                let here = usize::try_from(length)
+                    .unwrap_or(usize::MAX)
+                    .min(rest.len());
+                let mut rest = rest;
+                let behind = rest.split_off(here);
+                self.prefix.unsplit(rest);
+                self.remaining = Remaining::Bytes(length.saturating_sub(here as u64));
+                self.put_behind(behind);
+            }
+            Remaining::Unknown => {
+                self.prefix.unsplit(rest);
+                self.remaining = Remaining::Unknown;
+            }
+        }
+    }
+
+    /// What was read past the end of a body belongs to the next request.
+    pub(crate) fn put_behind(&mut self, mut bytes: BytesMut) {
+        if bytes.has_remaining() {
+            bytes.unsplit(self.behind.split());
+            self.behind = bytes;
+        }
+    }
+
+    /// Writes `bytes` as they are; for answers that are not HTTP.
+    pub(crate) async fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Closes the sending side and reads what the client still sends, so that it sees the answer
+    /// and no reset (RFC 9112, 9.6). Bounded by `limit` bytes; the caller bounds the time.
+    pub(crate) async fn linger(&mut self, mut limit: usize) -> io::Result<()> {
+        AsyncWriteExt::shutdown(self).await?;
+        let mut sink = [0_u8; 2048];
+        while limit > 0 {
+            match TransportReader(&mut self.transport).read(&mut sink).await? {
+                0 => break,
+                read => limit = limit.saturating_sub(read),
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.unsent.has_remaining() {
+            let written = ready!(self.transport.poll_write(cx, &self.unsent))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The request has been handed out whole: notice a client that goes away, keep what it sends
+    /// ahead, and never give it to this request.
+    fn poll_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.behind.len() >= BEHIND_LIMIT {
+                return Poll::Pending;
+            }
+            let mut chunk = [0_u8; 1024];
+            let mut buf = ReadBuf::new(&mut chunk);
+            ready!(self.transport.poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.behind.extend_from_slice(buf.filled());
+        }
+    }
+}
+
+/// Reads the transport itself, past prefix and limits.
+struct TransportReader<'a>(&'a mut Transport);
+
+impl AsyncRead for TransportReader<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_read(cx, buf)
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.prefix.has_remaining() {
+            let taken = this.prefix.len().min(buf.remaining());
+            buf.put_slice(&this.prefix.split_to(taken));
+            if this.prefix.is_empty() {
+                this.prefix = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        match this.remaining {
+            Remaining::Unknown => this.transport.poll_read(cx, buf),
+            Remaining::Bytes(0) => this.poll_behind(cx),
+            Remaining::Bytes(left) => {
+                let wanted = usize::try_from(left)
+                    .unwrap_or(usize::MAX)
+                    .min(buf.remaining());
+                let mut part = ReadBuf::new(buf.initialize_unfilled_to(wanted));
+                ready!(this.transport.poll_read(cx, &mut part))?;
+                let read = part.filled().len();
+                buf.advance(read);
+                this.remaining = Remaining::Bytes(left.saturating_sub(read as u64));
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.unsent.len() + bytes.len() > WRITE_BUFFER {
+            ready!(self.poll_send(cx))?;
+            if bytes.len() >= WRITE_BUFFER {
+                return self.transport.poll_write(cx, bytes);
+            }
+        }
+        self.unsent.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        self.transport.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        self.transport.poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for ClientStream {
+    async fn shutdown(&mut self) {
+        // The peer may be gone already; there is nobody left to tell.
+        drop(AsyncWriteExt::shutdown(self).await);
+    }
+}
+
+impl UniqueID for ClientStream {
+    fn id(&self) -> UniqueIDType {
+        self.transport.tcp().as_raw_fd()
+    }
+}
+
+impl Ssl for ClientStream {}
+
+impl GetTimingDigest for ClientStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for ClientStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for ClientStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.socket))
+    }
+}
+
+impl Peek for ClientStream {}
+
+impl fmt::Debug for ClientStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientStream")
+            .field("fd", &self.id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! TLS as the ports speak it: one context per port and certificate, from parsed keys that are
+//! shared.
+//!
+//! The session id context differs from port to port, so a ticket of one database is worthless on
+//! another (lessons, T10). ALPN offers `http/1.1` alone. No policy here; which certificate a
+//! port serves is the directory's.
+
+use std::{pin::Pin, time::Duration};
+
+use openssl::{
+    error::ErrorStack,
+    sha::sha256,
+    ssl::{
+        AlpnError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
+        SslSessionCacheMode, SslVersion, select_next_proto,
+    },
+};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+use crate::certificate::Pair;
+
+/// The whole handshake.
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What Mozilla calls intermediate, AES-128 first: it is what terminals compute fastest.
+const TLS12_CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
+    ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
+    ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+const TLS13_CIPHERS: &str =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
+/// A context for one port (`scope` tells ports apart) and one certificate.
+pub(crate) fn context(pair: &Pair, scope: &str) -> Result<SslContext, ErrorStack> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_options(
+        SslOptions::NO_RENEGOTIATION
+            | SslOptions::NO_COMPRESSION
+            | SslOptions::CIPHER_SERVER_PREFERENCE,
+    );
+    builder.set_cipher_list(TLS12_CIPHERS)?;
+    builder.set_ciphersuites(TLS13_CIPHERS)?;
+    builder.set_mode(
+        SslMode::RELEASE_BUFFERS
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE,
+    );
+    builder.set_read_ahead(true);
+    builder.set_certificate(&pair.leaf)?;
+    builder.set_private_key(&pair.key)?;
+    for certificate in &pair.intermediates {
+        builder.add_extra_chain_cert(certificate.clone())?;
+    }
+    // Tickets only: a cache in memory would grow with every client.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    let thumbprint = pair.thumbprint_sha256();
+    builder.set_session_id_context(&sha256(format!("{scope} {thumbprint}").as_bytes()))?;
+    builder.set_alpn_select_callback(|_, offered| {
+        select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+    Ok(builder.build())
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandshakeError {
+    #[error("not complete after {} s", HANDSHAKE_LIMIT.as_secs())]
+    TimedOut,
+    #[error("{0}")]
+    Refused(#[from] openssl::ssl::Error),
+    #[error("{0}")]
+    Setup(#[from] ErrorStack),
+}
+
+impl HandshakeError {
+    /// A bounded set of words for the counter.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed-out",
+            Self::Setup(_) => "setup",
+            Self::Refused(fault) if fault.io_error().is_some() => "client-gone",
+            Self::Refused(fault) => fault
+                .ssl_error()
+                .and_then(|stack| stack.errors().first())
+                .map_or("other", |first| {
+                    known_reason(first.reason().unwrap_or_default())
+                }),
+        }
+    }
+}
+
+/// OpenSSL's words, by what a person can do about them.
+fn known_reason(openssl: &str) -> &'static str {
+    match openssl {
+        "unsupported protocol" | "version too low" => "too-old-tls",
+        "no shared cipher" => "no-common-cipher",
+        "tlsv1 alert unknown ca" | "ssl/tls alert unknown ca" => "unknown-authority",
+        "ssl/tls alert bad certificate" | "sslv3 alert bad certificate" => "bad-certificate",
+        "ssl/tls alert certificate unknown" | "sslv3 alert certificate unknown" => {
+            "certificate-not-trusted"
+        }
+        "no application protocol" => "no-common-protocol",
+        "http request" => "plain-http",
+        _ => "other",
+    }
+}
+
+/// The server's side of a handshake, whole within [`HANDSHAKE_LIMIT`].
+pub(crate) async fn accept(
+    context: &SslContext,
+    tcp: TcpStream,
+) -> Result<SslStream<TcpStream>, HandshakeError> {
+    let mut tls = SslStream::new(Ssl::new(context)?, tcp)?;
+    tokio::time::timeout(HANDSHAKE_LIMIT, Pin::new(&mut tls).accept())
+        .await
+        .map_err(|_elapsed| HandshakeError::TimedOut)??;
+    Ok(tls)
+}

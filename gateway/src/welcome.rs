@@ -1,0 +1,222 @@
+//! What a person reads when the gateway has started: addresses, the certificate, and after the
+//! first start, this once, the users with their passwords and three commands that work when
+//! pasted. Then the ready line for programs.
+
+use std::net::SocketAddr;
+
+use backend_types::{MadeUser, Role};
+use gateway_config::Config;
+use serde_json::json;
+
+use crate::{
+    certificate::{self, Pair},
+    messages::{Language, text},
+    status::{DatabaseReport, Report, ServiceState, State},
+};
+
+/// People's text; `first` is what the embedded backend has made just now.
+pub(crate) fn text_for_people(
+    report: &Report,
+    pair: &Pair,
+    config: &Config,
+    first: Option<&backend::FirstStart>,
+) -> String {
+    let language = config.language;
+    let say = |key: &str, values: &[(&'static str, &str)]| text(language, key, values);
+    let mut out = String::new();
+    let mut line = |line: String| {
+        out.push_str(&line);
+        out.push('\n');
+    };
+    line(say("welcome-title", &[("version", &report.version)]));
+    line(String::new());
+    for database in &report.databases {
+        line(format!(
+            "  {}  {}",
+            database.name,
+            address(language, database)
+        ));
+    }
+    if let Some(server) = &report.server {
+        let scheme = if server.saved.https { "https" } else { "http" };
+        line(format!(
+            "  {}  {}",
+            say("welcome-server", &[]),
+            place(language, scheme, &server.state)
+        ));
+    }
+    line(String::new());
+    line(say(
+        "welcome-certificate",
+        &[
+            ("file", &pair.chain_file.display().to_string()),
+            ("from", &pair.not_before()),
+            ("to", &pair.not_after()),
+        ],
+    ));
+    line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
+    line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
+    if config.certificate.is_none() {
+        line(format!("  {}", say("welcome-test-certificate", &[])));
+    }
+    for warning in &report.config.warnings {
+        line(format!("  ! {warning}"));
+    }
+    if let Some(first) = first {
+        line(String::new());
+        line(say("welcome-users", &[]));
+        for database in &first.databases {
+            line(format!("  {}", database.settings.name));
+            for user in &database.users {
+                line(format!("    {}", made_user(language, user)));
+            }
+        }
+        for command in commands(report, pair, first) {
+            line(String::new());
+            line(command);
+        }
+    }
+    line(String::new());
+    out
+}
+
+fn address(language: Language, database: &DatabaseReport) -> String {
+    let scheme = if database.https { "https" } else { "http" };
+    place(language, scheme, &database.data)
+}
+
+fn place(language: Language, scheme: &str, state: &ServiceState) -> String {
+    match (state.address, state.state, &state.reason) {
+        (Some(address), State::Open, _) => {
+            let port = address.port();
+            let host = certificate::host_name();
+            let local = format!("{scheme}://localhost:{port}");
+            host.map_or(local.clone(), |host| {
+                format!("{local}  {scheme}://{host}:{port}")
+            })
+        }
+        (_, _, Some(reason)) => text(language, "welcome-closed", &[("reason", reason)]),
+        (_, _, None) => text(language, "welcome-closed", &[("reason", "")]),
+    }
+}
+
+fn made_user(language: Language, user: &MadeUser) -> String {
+    let role = text(language, role_key(user.role), &[]);
+    let line = format!("{}  {}  ({role})", user.name, user.password);
+    match &user.barcode {
+        Some(barcode) => {
+            let told = text(language, "welcome-barcode", &[("barcode", barcode)]);
+            format!("{line}  {told}")
+        }
+        None => line,
+    }
+}
+
+fn role_key(role: Role) -> &'static str {
+    match role {
+        Role::MobileUser => "role-mobile-user",
+        Role::ExternalConnection => "role-external-connection",
+        Role::Administrator => "role-administrator",
+    }
+}
+
+/// Log in, list documents, change one: as the external connection of the first database.
+fn commands(report: &Report, pair: &Pair, first: &backend::FirstStart) -> Vec<String> {
+    let Some((made, user)) = first.databases.iter().find_map(|database| {
+        let external = |user: &&MadeUser| user.role == Role::ExternalConnection;
+        database
+            .users
+            .iter()
+            .find(external)
+            .map(|user| (database, user))
+    }) else {
+        return Vec::new();
+    };
+    let served = report
+        .databases
+        .iter()
+        .find(|database| database.id == made.id);
+    let Some((served, port)) =
+        served.and_then(|one| one.data.address.map(|address| (one, address.port())))
+    else {
+        return Vec::new();
+    };
+    let (trust, scheme) = if served.https {
+        (
+            format!(
+                " --cacert {}",
+                quoted(&pair.chain_file.display().to_string())
+            ),
+            "https",
+        )
+    } else {
+        (String::new(), "http")
+    };
+    let base = format!("{scheme}://localhost:{port}/api/v1");
+    let credential = quoted(&format!("{}:{}", user.name, user.password));
+    let curl = format!("curl -sS --fail-with-body{trust}");
+    vec![
+        format!(
+            "{curl} -G {base}/session --data-urlencode username={} --data-urlencode password={}",
+            quoted(&user.name),
+            quoted(&user.password)
+        ),
+        format!("{curl} -u {credential} '{base}/Docs?$top=3'"),
+        format!(
+            "{curl} -u {credential} -X PATCH \"{base}/Docs('{}')\" -H 'Content-Type: application/json' \
+             -d '{{\"description\":\"curl\"}}' -w '%{{http_code}}\\n'",
+            backend::SAMPLE_DOCUMENT
+        ),
+    ]
+}
+
+/// For a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// `ready {…}`: what was bound, for programs.
+pub(crate) fn ready_line(report: &Report, metrics: Option<SocketAddr>) -> String {
+    let databases: Vec<_> = report
+        .databases
+        .iter()
+        .map(|database| {
+            json!({
+                "id": database.id,
+                "name": database.name,
+                "address": database.data.address,
+                "print": database.print.as_ref().and_then(|print| print.state.address),
+            })
+        })
+        .collect();
+    let server = report
+        .server
+        .as_ref()
+        .and_then(|server| server.state.address);
+    format!(
+        "ready {}",
+        json!({"databases": databases, "server": server, "metrics": metrics})
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for text in ["plain", "Обмен", "it's", "a b", "$x`y`\"", ""] {
+            let echo = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("printf %s {}", quoted(text)))
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(echo.stdout).unwrap(), text);
+        }
+    }
+}
