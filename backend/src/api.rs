@@ -25,6 +25,7 @@ use backend_types::{DatabaseId, Role, header};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::LengthLimitError;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::{error::ApiError, public_address::PublicAddress, sight::Sight};
@@ -89,9 +90,7 @@ pub(crate) async fn answer(state: &State, request: Request<Body>) -> Result<Resp
         }
     };
     drop(view);
-    let body = axum::body::to_bytes(body, BODY_BYTES)
-        .await
-        .map_err(|error| unread_body(&error))?;
+    let body = read_body(body).await?;
     dispatch(Call {
         state,
         database,
@@ -105,15 +104,45 @@ pub(crate) async fn answer(state: &State, request: Request<Body>) -> Result<Resp
     .await
 }
 
-/// Too large, or broken off: then nobody waits for the answer.
-fn unread_body(error: &axum::Error) -> ApiError {
-    let cause = std::error::Error::source(error);
-    match cause.is_some_and(|cause| cause.is::<LengthLimitError>()) {
-        true => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            Message::new("body-too-large"),
-        ),
-        false => ApiError::bad_request(Message::new("bad-request-body").with("detail", error)),
+/// A whole body of at most 64 MiB.
+pub(crate) async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|error| {
+            let cause = std::error::Error::source(&error);
+            match cause.is_some_and(|cause| cause.is::<LengthLimitError>()) {
+                true => ApiError::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    Message::new("body-too-large"),
+                ),
+                // Broken off: nobody waits for this answer.
+                false => {
+                    ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
+                }
+            }
+        })
+}
+
+/// A body as JSON. 1C writes a byte order mark in front unless told not to.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let json = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    serde_json::from_slice(json).map_err(|error| {
+        ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
+    })
+}
+
+/// Refuses ids that would not fit into an address, a header or a line of a log.
+pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
+    const LONGEST: usize = 200;
+    if id.is_empty() {
+        let message = Message::new("field-missing").with("field", "id");
+        return Err(ApiError::bad_request(message));
+    }
+    match id.chars().count() > LONGEST || id.chars().any(char::is_control) || id.trim() != id {
+        true => Err(ApiError::bad_request(
+            Message::new("id-bad").with("longest", LONGEST),
+        )),
+        false => Ok(()),
     }
 }
 
@@ -202,8 +231,6 @@ impl Call<'_> {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> Result<Value, ApiError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
-        })
+        parse(&self.body)
     }
 }

@@ -7,13 +7,12 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{DefaultBodyLimit, Query, Request},
+    extract::{Query, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use backend_types::{Changes, Language, header};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_LANGUAGE};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -115,7 +114,6 @@ fn router(state: Arc<State>) -> Router {
         .route("/health", get(health))
         .route("/directory", get(read_directory).post(change_directory))
         .fallback(resource)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn_with_state(state.clone(), gate))
         .with_state(state)
 }
@@ -263,25 +261,24 @@ async fn read_directory(
     answer.unwrap_or_else(|refusal| refusal.into_response(state.language(&headers)))
 }
 
-async fn change_directory(
-    axum::extract::State(state): Shared,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn change_directory(axum::extract::State(state): Shared, request: Request<Body>) -> Response {
+    let language = state.language(request.headers());
     let answer = async {
-        let changes: Changes = serde_json::from_slice(&body).map_err(|error| {
-            ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
-        })?;
+        let body = api::read_body(request.into_body()).await?;
+        let changes: Changes = api::parse(&body)?;
         let changed = directory::change(&state.storage, &state.hasher, changes).await?;
         Ok(Json(changed).into_response())
     };
     let answer: Result<Response, ApiError> = answer.await;
-    answer.unwrap_or_else(|refusal| refusal.into_response(state.language(&headers)))
+    answer.unwrap_or_else(|refusal| refusal.into_response(language))
 }
 
 /// Everything below a database.
 async fn resource(axum::extract::State(state): Shared, request: Request<Body>) -> Response {
     let language = state.language(request.headers());
     let answer = api::answer(&state, request).await;
-    answer.unwrap_or_else(|refusal| refusal.into_response(language))
+    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(language));
+    let version = HeaderValue::from_static("4.0");
+    response.headers_mut().insert("odata-version", version);
+    response
 }

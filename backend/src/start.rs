@@ -192,6 +192,12 @@ fn lock_folder(folder: &Path) -> Result<File, StartError> {
         .mode(0o700)
         .create(folder)
         .map_err(fault)?;
+    // A folder that a power loss takes away takes its files along.
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all());
+    parent.map_err(fault)?;
     let lock = OpenOptions::new()
         .create(true)
         .append(true)

@@ -14,8 +14,14 @@ pub(crate) mod entities;
 pub(crate) mod users;
 
 use std::{
-    collections::VecDeque, fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, pin::Pin,
-    sync::Arc, time::Duration,
+    collections::VecDeque,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
 };
 
 use sqlx::{
@@ -124,6 +130,7 @@ impl Storage {
             .append(true)
             .mode(0o600)
             .open(&file)?;
+        File::open(folder)?.sync_all()?;
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .journal_mode(SqliteJournalMode::Wal)

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::{Call, answers::no_content, doc_types, error::ApiError, users as user_set};
+use super::{Call, answers::no_content, check_id, doc_types, error::ApiError, users as user_set};
 use crate::{
     entity::{complete, flag, text},
     messages::Message,
@@ -60,7 +60,11 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 let groups = entities::all(connection, &database, SET).await?;
                 let id = match key {
                     Some(key) => key,
-                    None => new_id(&groups, text(&given, "id"))?,
+                    None => {
+                        let taken: Vec<&str> =
+                            groups.iter().map(|group| text(group, "id")).collect();
+                        new_id(&taken, text(&given, "id"))?
+                    }
                 };
                 let before = groups.iter().find(|group| text(group, "id") == id);
                 if is_edit && before.is_none() {
@@ -165,14 +169,13 @@ fn checked(mut group: Entity, types: &[Entity]) -> Result<Entity, ApiError> {
 }
 
 /// The wanted id when it is free; without one, the next number.
-pub(crate) fn new_id(rows: &[Entity], wanted: &str) -> Result<String, ApiError> {
+pub(crate) fn new_id(taken: &[&str], wanted: &str) -> Result<String, ApiError> {
     if wanted.is_empty() {
-        let numbers = rows
-            .iter()
-            .filter_map(|row| text(row, "id").parse::<u64>().ok());
+        let numbers = taken.iter().filter_map(|id| id.parse::<u64>().ok());
         return Ok(numbers.max().unwrap_or(0).saturating_add(1).to_string());
     }
-    match rows.iter().any(|row| text(row, "id") == wanted) {
+    check_id(wanted)?;
+    match taken.contains(&wanted) {
         true => Err(ApiError::conflict(
             Message::new("id-taken").with("id", wanted),
         )),

@@ -116,8 +116,9 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 let id = match key {
                     Some(key) => key,
                     None => {
-                        let others = all(connection, &database).await?;
-                        new_id(&others, text(&body, "id"))?
+                        let ids = users::ids(connection, &database).await?;
+                        let taken: Vec<&str> = ids.iter().map(String::as_str).collect();
+                        new_id(&taken, text(&body, "id"))?
                     }
                 };
                 body.insert("id".to_owned(), json!(id));

@@ -4,10 +4,9 @@ use axum::response::Response;
 use backend_types::Role;
 use http::Method;
 
-use super::{Call, answers::no_content, error::ApiError};
+use super::{Call, answers::no_content, check_id, error::ApiError};
 use crate::{
     entity::{complete, text},
-    messages::Message,
     odata::body,
     storage::entities::{self, EntitySet},
 };
@@ -39,11 +38,7 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
         given.insert("id".to_owned(), key.as_str().into());
     }
     let id = text(&given, "id").to_owned();
-    if id.is_empty() {
-        return Err(ApiError::bad_request(
-            Message::new("field-missing").with("field", "id"),
-        ));
-    }
+    check_id(&id)?;
     let (database, must_exist) = (call.database_id().to_owned(), key.is_some());
     let (entity, is_new) = call
         .state

@@ -19,6 +19,7 @@ group-has-users = The group "{ $group }" has users: move or delete them first
 group-name-taken = The group "{ $group }" exists already
 group-unknown = There is no group with the id or name "{ $group }"
 group-without-operation = The user group must have at least one operation
+id-bad = An id has 1 to { $longest } characters, none of them a control character, no spaces around it
 id-taken = The id "{ $id }" is taken
 internal-error = Internal server error
 key-missing = The request does not carry the gateway's key

@@ -63,6 +63,18 @@ pub(crate) async fn all(
     rows.into_iter().map(StoredUser::try_from).collect()
 }
 
+pub(crate) async fn ids(
+    connection: &mut SqliteConnection,
+    database: &str,
+) -> Result<Vec<String>, StorageError> {
+    Ok(
+        sqlx::query_scalar("SELECT id FROM user WHERE database_id = ? ORDER BY position")
+            .bind(database)
+            .fetch_all(connection)
+            .await?,
+    )
+}
+
 pub(crate) async fn one(
     connection: &mut SqliteConnection,
     database: &str,

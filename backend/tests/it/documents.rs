@@ -404,3 +404,54 @@ async fn a_row_of_fact_shows_the_planned_row_it_stands_for() {
         assert_eq!(rows[1]["bindedLine"], Value::Null, "{target}");
     }
 }
+
+#[tokio::test]
+async fn a_byte_order_mark_in_front_of_a_body_is_passed_over() {
+    let backend = Backend::start().await;
+    let exchange = backend.actor("external-connection", Some("exchange"));
+    let (target, body) = (format!("{}/Docs", exchange.base), order("o-7").to_string());
+    let marked = exchange
+        .send_raw("POST", &target, format!("\u{feff}{body}"))
+        .await;
+    marked.unwrap().is(201);
+    let twice = exchange
+        .send_raw("POST", &target, format!("\u{feff}\u{feff}{body}"))
+        .await;
+    twice.unwrap().is(400);
+}
+
+#[tokio::test]
+async fn an_id_fits_into_an_address_or_is_refused() {
+    let backend = Backend::start().await;
+    let exchange = backend.actor("external-connection", Some("exchange"));
+    for id in [
+        String::new(),
+        " ".to_owned(),
+        "a\nb".to_owned(),
+        "я".repeat(201),
+    ] {
+        exchange.post("/Docs", order(&id)).await.is(400);
+    }
+    for id in ["я".repeat(200), "a/b ('c')#?%&+".to_owned()] {
+        let made = exchange.post("/Docs", order(&id)).await.is(201);
+        let location = made
+            .header("location")
+            .strip_prefix("http://shop.example:9706/api/v1");
+        exchange.get(location.unwrap()).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_64_mib_is_a_413() {
+    let backend = Backend::start().await;
+    let exchange = backend.actor("external-connection", Some("exchange"));
+    let body = " ".repeat(64 * 1024 * 1024 + 1);
+    for target in [format!("{}/Docs", exchange.base), "/directory".to_owned()] {
+        let refused = exchange
+            .send_raw("POST", &target, body.clone())
+            .await
+            .unwrap()
+            .is(413);
+        assert_eq!(refused.json()["error"]["code"], "body-too-large");
+    }
+}

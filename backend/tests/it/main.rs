@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod acceptance;
 mod actors;
 mod crowd;
 mod directory;

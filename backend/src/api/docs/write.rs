@@ -13,7 +13,7 @@ use crate::{
     api::{
         Call,
         answers::{entities, no_content},
-        doc_types,
+        check_id, doc_types,
         error::ApiError,
         sight::Sight,
     },
@@ -124,11 +124,7 @@ impl Author {
 pub(super) async fn post(call: &Call<'_>) -> Result<Response, ApiError> {
     let given = Given::read(call)?;
     let id = text(&given.header, "id").to_owned();
-    if id.is_empty() {
-        return Err(ApiError::bad_request(
-            Message::new("field-missing").with("field", "id"),
-        ));
-    }
+    check_id(&id)?;
     let (kind, author) = (call.kind()?, Author::of(call));
     let key = id.clone();
     let (header, is_new) = call
