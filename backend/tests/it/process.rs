@@ -9,7 +9,7 @@ use std::{
 };
 
 use backend::Listen;
-use harness::{DEADLINE, Process, TempDir, tempdir};
+use harness::{DEADLINE, Process, TempDir, eventually, tempdir};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -243,7 +243,8 @@ async fn the_wal_is_synchronised_before_the_first_byte_of_a_2xx() {
     let trace = place.path().join("trace");
     let mut command = Command::new("strace");
     command
-        .args(["-f", "-y", "-qq", "-s", "16", "-e"])
+        // -D: the binary is our child, and strace ends with it.
+        .args(["-D", "-f", "-y", "-q", "-s", "16", "-e"])
         .arg("trace=pwrite64,fdatasync,fsync,write,writev,sendto,sendmsg")
         .arg("-o")
         .arg(&trace)
@@ -254,7 +255,7 @@ async fn the_wal_is_synchronised_before_the_first_byte_of_a_2xx() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        let process = Process::spawn(command);
+        let mut process = Process::spawn(command);
         process.ready();
         let administrator = place.administrator();
         let rows = json!({"value": [{"productId": "p-0003", "declaredQuantity": 3}]});
@@ -280,8 +281,11 @@ async fn the_wal_is_synchronised_before_the_first_byte_of_a_2xx() {
             .await
             .is(200);
         administrator.get("/Docs").await.is(200);
-        drop(process);
-        let trace = fs::read_to_string(&trace).unwrap();
+        assert_eq!(process.terminate().code(), Some(0));
+        let trace = eventually(DEADLINE, "the end of the trace", || {
+            let text = fs::read_to_string(&trace).ok()?;
+            text.contains("+++ exited with 0 +++").then_some(text)
+        });
         let expected = [true, true, true, true, true, true, false];
         assert_eq!(
             synchronised_before_each_answer(&trace)[1..],
