@@ -11,8 +11,9 @@
 //!   refuse or rewrite them;
 //! - an `Upgrade` that is not a complete WebSocket handshake is refused: the forwarder takes any
 //!   `Upgrade` field for a tunnel (T7);
-//! - `Connection` naming `Host` or a framing field is refused: stripped on the way, the body would
-//!   end elsewhere (T5, T6); `Host`, `Content-Length` and `Transfer-Encoding` spelled with `_` or
+//! - `Connection` naming `Host`, a framing field or `X-Forwarded-For`, `-Host`, `-Proto`, or more
+//!   than nine options, is refused: stripped on the way, the body would end elsewhere, and the
+//!   forwarder would break off without a word (T5, T6); `Host`, `Content-Length` and `Transfer-Encoding` spelled with `_` or
 //!   `.` are refused as well;
 //! - a repeated `Authorization` is refused: two readers could pick different ones.
 //!

@@ -17,6 +17,12 @@ pub(super) struct Fields<'a> {
 /// Names that must reach the upstream untouched, or the two would read different requests.
 const FRAMING: [&str; 3] = ["host", "content-length", "transfer-encoding"];
 
+/// Named in `Connection` they would be taken off on the way; the forwarder breaks off instead.
+const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+
+/// The forwarder breaks off at more.
+const MAX_CONNECTION_OPTIONS: usize = 9;
+
 impl<'a> Fields<'a> {
     pub(super) fn read(
         method: &str,
@@ -172,13 +178,19 @@ impl Connection {
         let lists = headers
             .iter()
             .filter(|header| header.name.eq_ignore_ascii_case("connection"));
-        for option in lists.flat_map(|header| tokens(header.value)) {
+        let options = lists.flat_map(|header| tokens(header.value));
+        for (before, option) in options.enumerate() {
+            if before == MAX_CONNECTION_OPTIONS {
+                return Err(HeadFault::Connection);
+            }
             let option = option.ok_or(HeadFault::Connection)?.to_ascii_lowercase();
             match option.as_str() {
                 "close" => connection.close = true,
                 "keep-alive" => connection.keep_alive = true,
                 "upgrade" => connection.upgrade = true,
-                name if FRAMING.contains(&name) => return Err(HeadFault::Connection),
+                name if FRAMING.contains(&name) || FORWARDED.contains(&name) => {
+                    return Err(HeadFault::Connection);
+                }
                 _ => {}
             }
         }

@@ -418,12 +418,18 @@ fn t5_connection_cannot_take_away_what_frames_the_request() {
         "Connection: host\r\n",
         "Connection: TRANSFER-ENCODING\r\n",
         "Connection: a b\r\n",
+        "Connection: x-forwarded-for\r\n",
+        "Connection: close, X-Forwarded-Proto\r\n",
+        "Connection: a, b, c, d, e\r\nConnection: f, g, h, i, j\r\n",
         "Connection: \"close\"\r\n",
         "Connection: close;\r\n",
         "Connection: close, х\r\n",
     ] {
         check(&with(lines), HeadFault::Connection);
     }
+    check_passes(&with(
+        "Connection: a, b, c, d, e\r\nConnection: f, g, h, i\r\n",
+    ));
     let head = with("Connection: close, X-Smarts-User,, Authorization\r\nConnection: te\r\n");
     let head = Head::parse(&head).unwrap();
     let tokens: Vec<&str> = head.connection_tokens().collect();
