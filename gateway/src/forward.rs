@@ -17,8 +17,8 @@ use gateway_policy::{
     refusal::Refusal,
 };
 use http::{
-    HeaderName, StatusCode,
-    header::{AUTHORIZATION, HOST},
+    HeaderName, StatusCode, Version,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -279,6 +279,23 @@ impl ProxyHttp for Forwarder {
         Ok(())
     }
 
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        _: &mut Context,
+    ) -> Result<()> {
+        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            remove_hop_by_hop(answer);
+        }
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no chunks: the end of the connection is the end of the answer.
+            answer.remove_header(&TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
     async fn fail_to_proxy(
         &self,
         session: &mut Session,
@@ -386,6 +403,24 @@ fn remove_foreign(upstream: &mut RequestHeader, authorization: Authorization) {
         .collect();
     for name in foreign {
         upstream.remove_header(&name);
+    }
+}
+
+/// What the upstream says to us about its own connection ends here (RFC 9110, 7.6.1).
+fn remove_hop_by_hop(answer: &mut ResponseHeader) {
+    let named: Vec<HeaderName> = answer
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
+        .collect();
+    for name in named {
+        answer.remove_header(&name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        answer.remove_header(name);
     }
 }
 

@@ -6,7 +6,9 @@
 //! - between requests the stream holds no buffer: [`ClientStream::first_byte`];
 //! - within a request it hands out exactly the bytes that were judged: the head, and of the body
 //!   what the head announced ([`ClientStream::give_back`]); what lies behind stays here;
-//! - small writes are gathered to 16 KiB, so that an answer is one TLS record and not two.
+//! - small writes are gathered to 16 KiB, so that an answer is one TLS record and not two; they
+//!   leave at the latest when the client is listened to, so that an upstream may take its time
+//!   between two pieces of an answer.
 //!
 //! No decision is taken in this room.
 
@@ -255,6 +257,11 @@ impl AsyncRead for ClientStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // Whoever waits for the client has nothing more to say for now: what was gathered leaves.
+        // A socket that takes no more wakes this task again, as a readable one does.
+        if let Poll::Ready(Err(fault)) = this.poll_send(cx) {
+            return Poll::Ready(Err(fault));
+        }
         if this.prefix.has_remaining() {
             let taken = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix.split_to(taken));
