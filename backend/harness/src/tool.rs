@@ -81,13 +81,14 @@ pub fn python(script: &str, arguments: &[&str]) -> String {
     outcome.stdout
 }
 
-/// `openssl s_client` against `address`, sending `request` after the handshake.
+/// `openssl s_client` against `address`, with `stdin` after the handshake: `Q` ends it, or, with
+/// `-ign_eof` among the arguments, a request whose answer is read to its end.
 #[track_caller]
-pub fn s_client(address: &str, arguments: &[&str], request: &str) -> Outcome {
-    let fixed = ["s_client", "-connect", address, "-ign_eof"];
+pub fn s_client(address: &str, arguments: &[&str], stdin: &str) -> Outcome {
+    let fixed = ["s_client", "-connect", address];
     run(
         "openssl",
         fixed.into_iter().chain(arguments.iter().copied()),
-        request,
+        stdin,
     )
 }

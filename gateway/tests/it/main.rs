@@ -1,1 +1,28 @@
-//! End-to-end tests, one binary: pingora and sqlx link slowly.
+//! End-to-end tests of the shipped binary, one binary of their own: pingora and sqlx link slowly.
+//!
+//! Clients speak from addresses of 127.0.0.0/8; upstreams are recording ones unless a test says
+//! otherwise. What takes the whole machine for a while lies in a module `heavy`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests: a fault ends the test where it happens"
+)]
+
+mod house;
+
+mod addresses;
+mod clients;
+mod forward;
+mod head;
+mod identity;
+mod in_front;
+mod login;
+mod matrix;
+mod ports;
+mod reload;
+mod server_port;
+mod stop;
+mod throttle;
