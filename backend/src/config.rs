@@ -1,45 +1,109 @@
-//! `backend.yaml`: where the data lies and where the separate backend listens. Strict keys.
+//! `backend.yaml`: where the data lies and where the separate backend listens.
+//!
+//! The file is one flat map. All of its faults are told at once, each with its place, what is
+//! allowed there and the key that was probably meant.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use backend_types::Language;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_yaml::Value;
 
 use crate::{Listen, Options, SharedKey};
 
-#[derive(Debug, Deserialize)]
+const KEYS: [&str; 4] = ["data", "listen", "key_file", "language"];
+const SHORTEST_KEY: usize = 16;
+
+/// Configuration of the separate backend. Relative paths are relative to the working directory.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+#[schemars(title = "Backend")]
+#[expect(
+    dead_code,
+    reason = "two keys are taken where their faults have places"
+)]
+struct Keys {
+    /// Data folder: databases, users, documents. Made at the first start.
+    #[schemars(length(min = 1))]
     data: PathBuf,
-    /// `unix:PATH` or `HOST:PORT`.
+    /// `unix:PATH`, which only this user can open, or `ADDRESS:PORT`, which needs `key_file`.
+    #[schemars(regex(pattern = r"^(unix:.+|.+:[0-9]+)$"))]
     listen: String,
+    /// File with the shared key, at least 16 characters; readable by its owner alone (0600).
     #[serde(default)]
+    #[schemars(length(min = 1))]
     key_file: Option<PathBuf>,
+    /// Language of messages, where a client does not ask for another.
     #[serde(default)]
+    #[schemars(schema_with = "language_schema")]
     language: Language,
 }
 
-/// Why the file cannot be used. Line and column are serde's.
-#[derive(Debug, thiserror::Error)]
+fn language_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "enum": ["ru", "en"], "default": "ru"})
+}
+
+/// One fault of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1; a key that is missing is told at the first line.
+    pub line: usize,
+    pub column: usize,
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub text: String,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug)]
 pub enum ConfigError {
-    #[error("{file}: {source}")]
+    Unreadable { file: PathBuf, source: io::Error },
+    Faults { file: PathBuf, faults: Vec<Fault> },
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { file, source } => write!(f, "{}: {source}", file.display()),
+            Self::Faults { file, faults } => {
+                let lines = faults.iter().map(|fault| {
+                    let Fault {
+                        line,
+                        column,
+                        key,
+                        text,
+                    } = fault;
+                    format!("{}:{line}:{column}: {key}: {text}", file.display())
+                });
+                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+/// Why a file with the shared key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("{file} cannot be read: {source}")]
     File { file: PathBuf, source: io::Error },
-    #[error("{file}: {source}")]
-    Yaml {
-        file: PathBuf,
-        source: serde_yaml::Error,
-    },
-    #[error("{file}: listen: \"{text}\" is neither unix:PATH nor ADDRESS:PORT")]
-    Listen { file: PathBuf, text: String },
-    #[error("{file}: its mode is {mode:o}; a key must be readable by its owner alone (0600)")]
-    KeyReadable { file: PathBuf, mode: u32 },
-    #[error("{file}: a key has at least 16 characters")]
-    KeyShort { file: PathBuf },
+    #[error("{file} has the mode {mode:o}; a key is readable by its owner alone (0600)")]
+    Readable { file: PathBuf, mode: u32 },
+    #[error("{file} holds no key: {SHORTEST_KEY} visible ASCII characters or more, on one line")]
+    NoKey { file: PathBuf },
+}
+
+/// The JSON schema of the file.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Keys).to_value()
 }
 
 /// Reads the file and the key that it names.
@@ -47,107 +111,283 @@ pub enum ConfigError {
 /// # Errors
 /// See [`ConfigError`].
 pub fn read(file: &Path) -> Result<Options, ConfigError> {
-    let fault = |source| ConfigError::File {
-        file: file.to_owned(),
-        source,
-    };
-    let text = fs::read_to_string(file).map_err(fault)?;
-    let yaml: File = serde_yaml::from_str(&text).map_err(|source| ConfigError::Yaml {
+    let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
         file: file.to_owned(),
         source,
     })?;
-    let listen = match yaml.listen.strip_prefix("unix:") {
-        Some(path) if !path.is_empty() => Some(Listen::Unix(path.into())),
-        Some(_) => None,
-        None => yaml.listen.parse::<SocketAddr>().ok().map(Listen::Tcp),
-    };
-    let listen = listen.ok_or_else(|| ConfigError::Listen {
+    parse(&text).map_err(|faults| ConfigError::Faults {
         file: file.to_owned(),
-        text: yaml.listen.clone(),
-    })?;
-    let key = yaml.key_file.as_deref().map(read_key).transpose()?;
-    Ok(Options {
-        data: yaml.data,
-        listen,
-        key,
-        language: yaml.language,
+        faults,
     })
 }
 
-/// The first line of a file that only its owner can read.
+fn parse(text: &str) -> Result<Options, Vec<Fault>> {
+    let mut faults = Faults {
+        text,
+        found: Vec::new(),
+    };
+    let map = match serde_yaml::from_str(text) {
+        Ok(Value::Mapping(map)) => map,
+        Ok(Value::Null) => serde_yaml::Mapping::new(),
+        Ok(_) => return Err(faults.with("", "a map of keys and values was expected")),
+        Err(error) => return Err(faults.with_syntax(&error)),
+    };
+    for (key, value) in &map {
+        let key = key.as_str().unwrap_or_default();
+        match (key, value.as_str()) {
+            ("data" | "key_file", Some(path)) if !path.is_empty() => {}
+            ("data" | "key_file", _) => faults.add(key, "a path was expected"),
+            ("listen", Some(listen)) if listen_of(listen).is_some() => {}
+            ("listen", _) => faults.add(key, "unix:PATH or ADDRESS:PORT was expected"),
+            ("language", Some("ru" | "en")) => {}
+            ("language", _) => faults.add(key, "ru or en was expected"),
+            _ => faults.add_unknown(key),
+        }
+    }
+    for required in ["data", "listen"] {
+        if !map.contains_key(required) {
+            faults.add(required, "the key is missing");
+        }
+    }
+    let said = |key: &str| map.get(key).and_then(Value::as_str);
+    let listen = said("listen").and_then(listen_of);
+    let key = match said("key_file").map(|file| read_key(Path::new(file))) {
+        Some(Ok(key)) => Some(key),
+        Some(Err(error)) => {
+            faults.add("key_file", &error.to_string());
+            None
+        }
+        None => {
+            if matches!(listen, Some(Listen::Tcp(_))) {
+                faults.add(
+                    "listen",
+                    "over TCP a shared key is needed: key_file is missing",
+                );
+            }
+            None
+        }
+    };
+    match (listen, serde_yaml::from_str::<Keys>(text)) {
+        (Some(listen), Ok(keys)) if faults.found.is_empty() => Ok(Options {
+            data: keys.data,
+            listen,
+            key,
+            language: keys.language,
+        }),
+        (_, Err(error)) if faults.found.is_empty() => Err(faults.with_syntax(&error)),
+        _ => Err(faults.found),
+    }
+}
+
+fn listen_of(text: &str) -> Option<Listen> {
+    match text.strip_prefix("unix:") {
+        Some("") => None,
+        Some(path) => Some(Listen::Unix(path.into())),
+        None => text.parse::<SocketAddr>().ok().map(Listen::Tcp),
+    }
+}
+
+/// The key in a file that only its owner can read.
 ///
 /// # Errors
-/// See [`ConfigError`].
-pub fn read_key(file: &Path) -> Result<SharedKey, ConfigError> {
-    let fault = |source| ConfigError::File {
+/// See [`KeyError`].
+pub fn read_key(file: &Path) -> Result<SharedKey, KeyError> {
+    let fault = |source| KeyError::File {
         file: file.to_owned(),
         source,
     };
     let mode = fs::metadata(file).map_err(fault)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let file = file.to_owned();
-        return Err(ConfigError::KeyReadable { file, mode });
+        return Err(KeyError::Readable { file, mode });
     }
     let text = fs::read_to_string(file).map_err(fault)?;
-    let key = text.lines().next().unwrap_or_default().trim();
-    if key.chars().count() < 16 {
+    let key = text.trim();
+    if key.len() < SHORTEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let file = file.to_owned();
-        return Err(ConfigError::KeyShort { file });
+        return Err(KeyError::NoKey { file });
     }
     Ok(SharedKey::new(key))
+}
+
+/// Faults while they are collected, and the text in which their places are found.
+struct Faults<'a> {
+    text: &'a str,
+    found: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, key: &str, text: &str) {
+        // The map is flat: a key stands at the beginning of its line.
+        let at_key = |line: &str| {
+            let rest = line.strip_prefix(key);
+            rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+        };
+        let line = self
+            .text
+            .lines()
+            .position(at_key)
+            .map_or(1, |index| index + 1);
+        self.found.push(Fault {
+            line,
+            column: 1,
+            key: key.to_owned(),
+            text: text.to_owned(),
+        });
+    }
+
+    fn add_unknown(&mut self, key: &str) {
+        let nearest = KEYS.into_iter().min_by_key(|known| distance(known, key));
+        let text = match nearest.filter(|known| distance(known, key) <= 2) {
+            Some(nearest) => format!("there is no such key; {nearest} was probably meant"),
+            None => format!("there is no such key; there are {}", KEYS.join(", ")),
+        };
+        self.add(key, &text);
+    }
+
+    fn with(mut self, key: &str, text: &str) -> Vec<Fault> {
+        self.add(key, text);
+        self.found
+    }
+
+    fn with_syntax(mut self, error: &serde_yaml::Error) -> Vec<Fault> {
+        let (line, column) = error
+            .location()
+            .map_or((1, 1), |at| (at.line(), at.column()));
+        self.found.push(Fault {
+            line,
+            column,
+            key: "yaml".to_owned(),
+            text: error.to_string(),
+        });
+        self.found
+    }
+}
+
+/// Letters to insert, delete or replace until one word is the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (row, in_a) in a.chars().enumerate() {
+        let mut next = vec![row + 1];
+        for ((pair, in_b), inserted) in last.windows(2).zip(&b).zip(row + 1..) {
+            let &[replaced, deleted] = pair else { continue };
+            let inserted = next.last().copied().unwrap_or(inserted);
+            let replaced = replaced + usize::from(in_a != *in_b);
+            next.push(replaced.min(deleted + 1).min(inserted + 1));
+        }
+        last = next;
+    }
+    last.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+    fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
+        let file = folder.path().join("key");
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         (folder, file)
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_its_line() {
-        let (_folder, file) = written("data: ./data\nlisten: unix:./s\nportt: 1\n", 0o644);
-        let fault = read(&file).unwrap_err().to_string();
+    fn a_file_with_five_faults_lists_five_with_their_lines() {
+        let text = "dat: ./data\nlanguage: de\n# a comment\nlisten: localhost\nkey_file: 5\n";
+        let faults = parse(text).unwrap_err();
+        let mut told: Vec<(usize, &str)> = faults
+            .iter()
+            .map(|fault| (fault.line, fault.key.as_str()))
+            .collect();
+        told.sort_unstable();
+        let expected = [
+            (1, "dat"),
+            (1, "data"),
+            (2, "language"),
+            (4, "listen"),
+            (5, "key_file"),
+        ];
+        assert_eq!(told, expected);
+        let unknown = faults.iter().find(|fault| fault.key == "dat").unwrap();
         assert!(
-            fault.contains("portt") && fault.contains("line 3"),
-            "{fault}"
+            unknown.text.contains("data was probably meant"),
+            "{}",
+            unknown.text
+        );
+        let file = PathBuf::from("backend.yaml");
+        let shown = ConfigError::Faults { file, faults }.to_string();
+        assert!(
+            shown.contains("backend.yaml:2:1: language: ru or en was expected"),
+            "{shown}"
         );
     }
 
     #[test]
+    fn what_is_no_yaml_is_told_with_its_place() {
+        let faults = parse("data: [\n").unwrap_err();
+        assert_eq!((faults.len(), faults[0].key.as_str()), (1, "yaml"));
+        assert!(
+            parse("data: a\ndata: b\nlisten: unix:s\n").is_err(),
+            "a key given twice"
+        );
+        assert!(parse("- data\n").is_err());
+        assert_eq!(parse("").unwrap_err().len(), 2, "two keys are required");
+    }
+
+    #[test]
     fn a_socket_or_an_address_is_taken_and_nothing_else() {
-        let listens = |listen: &str| {
-            let (_folder, file) = written(&format!("data: d\nlisten: \"{listen}\"\n"), 0o644);
-            read(&file).map(|options| options.listen.to_string()).ok()
-        };
-        assert_eq!(listens("unix:/run/s"), Some("unix:/run/s".to_owned()));
-        assert_eq!(listens("127.0.0.1:0"), Some("127.0.0.1:0".to_owned()));
+        assert_eq!(
+            listen_of("unix:/run/s"),
+            Some(Listen::Unix("/run/s".into()))
+        );
+        let tcp = listen_of("127.0.0.1:0").unwrap();
+        assert_eq!(tcp.to_string(), "127.0.0.1:0");
         for wrong in ["unix:", "localhost", "9000", "/run/s"] {
-            assert_eq!(listens(wrong), None, "{wrong}");
+            assert_eq!(listen_of(wrong), None, "{wrong}");
         }
+        assert!(parse("data: d\nlisten: unix:s\n").is_ok());
+        assert!(
+            parse("data: d\nlisten: \"127.0.0.1:0\"\n").is_err(),
+            "no key"
+        );
     }
 
     #[test]
-    fn the_shipped_file_is_understood() {
-        let text = include_str!("../../config/backend.yaml");
-        let file: File = serde_yaml::from_str(text).unwrap();
-        assert_eq!(file.listen, "127.0.0.1:10510");
-        assert!(file.key_file.is_some());
+    fn the_shipped_file_and_its_schema_are_current() {
+        let shipped = include_str!("../../config/backend.yaml");
+        let keys: Keys = serde_yaml::from_str(shipped).unwrap();
+        assert_eq!(keys.listen, "127.0.0.1:10510");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/backend.schema.json");
+        let wanted = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&file, &wanted).unwrap();
+        }
+        let written = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(written, wanted, "BLESS=1 cargo test -p backend writes it");
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
-        let (_folder, file) = written("0123456789abcdef\n", 0o640);
+    fn a_key_that_others_can_read_or_that_is_none_is_refused() {
+        let (_folder, file) = key_file("0123456789abcdef\n", 0o640);
+        let refused = read_key(&file);
         assert!(matches!(
-            read_key(&file),
-            Err(ConfigError::KeyReadable { mode: 0o640, .. })
+            refused,
+            Err(KeyError::Readable { mode: 0o640, .. })
         ));
-        let (_folder, twin) = written("0123456789abcdef\n", 0o600);
+        for no_key in [
+            "0123456789abcde",
+            "0123456789 abcdef",
+            "0123456789abcdef\nsecond",
+        ] {
+            let (_folder, file) = key_file(no_key, 0o600);
+            assert!(
+                matches!(read_key(&file), Err(KeyError::NoKey { .. })),
+                "{no_key}"
+            );
+        }
+        let (_folder, twin) = key_file("0123456789abcdef\n", 0o600);
         assert!(read_key(&twin).is_ok());
     }
 }

@@ -92,7 +92,7 @@ async fn over_tcp_the_binary_wants_a_key_file_of_its_owner() {
     let mut process = Process::start(BINARY, ["--config", "backend.yaml"], place.path());
     assert_eq!(process.wait_exit(DEADLINE).code(), Some(1));
     assert!(
-        process.stderr().contains("needs a shared key"),
+        process.stderr().contains("a shared key is needed"),
         "{}",
         process.stderr()
     );
