@@ -4,7 +4,10 @@
 use std::{io, time::Duration};
 
 use bytes::{Buf, BytesMut};
-use gateway_policy::head::Framing;
+use gateway_policy::{
+    chunks::{ChunkFault, Chunks},
+    head::Framing,
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::stream::ClientStream;
@@ -32,8 +35,8 @@ pub(crate) enum BodyError {
     TooLarge,
     #[error("not complete after {} s", FORM_TIME.as_secs())]
     TimedOut,
-    #[error("its chunks are not well formed")]
-    Chunks,
+    #[error("{0}")]
+    Chunks(#[from] ChunkFault),
     #[error("broke off: {0}")]
     BrokeOff(#[from] io::Error),
 }
@@ -91,123 +94,61 @@ async fn read(
             stream.read_exact(&mut body).await?;
             Ok(body)
         }
-        Framing::Chunked => {
-            let mut buffer = BytesMut::new();
-            let body = read_chunks(stream, &mut buffer, limit).await?;
-            stream.put_behind(buffer);
-            Ok(body)
-        }
+        Framing::Chunked => read_chunks(stream, limit).await,
     }
 }
 
-/// RFC 9112, 7.1. `buffer` ends with what was read past the body.
+/// `stream` ends its part with the last chunk: nothing behind it is read here.
 async fn read_chunks(
     stream: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
     limit: usize,
 ) -> Result<BytesMut, BodyError> {
-    // Sizes, extensions and trailers count too, or a body of empty lines would never end.
+    // Sizes, extensions and trailers count too.
     let mut left = limit.saturating_mul(2);
-    let mut body = BytesMut::new();
-    loop {
-        let line = line(stream, buffer, &mut left).await?;
-        let size = chunk_size(&line)?;
-        if size == 0 {
-            while !self::line(stream, buffer, &mut left).await?.is_empty() {}
-            return Ok(body);
+    let (mut chunks, mut wire, mut body) = (Chunks::new(), BytesMut::new(), BytesMut::new());
+    while !chunks.is_done() {
+        if wire.is_empty() {
+            let read = stream.read_buf(&mut wire).await?;
+            if read == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            left = left.checked_sub(read).ok_or(BodyError::TooLarge)?;
         }
-        if body.len().saturating_add(size) > limit {
+        let step = chunks.step(&wire)?;
+        body.extend_from_slice(step.content);
+        if body.len() > limit {
             return Err(BodyError::TooLarge);
         }
-        while buffer.len() < size + 2 {
-            fill(stream, buffer, &mut left).await?;
-        }
-        body.extend_from_slice(&buffer.split_to(size));
-        if buffer.split_to(2) != b"\r\n".as_slice() {
-            return Err(BodyError::Chunks);
-        }
+        let used = step.used;
+        wire.advance(used);
     }
-}
-
-fn chunk_size(line: &[u8]) -> Result<usize, BodyError> {
-    let digits = line
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end();
-    let text = std::str::from_utf8(digits).map_err(|_foreign| BodyError::Chunks)?;
-    if text.is_empty() || text.len() > 8 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(BodyError::Chunks);
-    }
-    usize::from_str_radix(text, 16).map_err(|_huge| BodyError::Chunks)
-}
-
-async fn line(
-    stream: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-    left: &mut usize,
-) -> Result<BytesMut, BodyError> {
-    loop {
-        if let Some(end) = buffer.windows(2).position(|pair| pair == b"\r\n") {
-            let line = buffer.split_to(end);
-            buffer.advance(2);
-            return Ok(line);
-        }
-        fill(stream, buffer, left).await?;
-    }
-}
-
-async fn fill(
-    stream: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-    left: &mut usize,
-) -> Result<(), BodyError> {
-    let read = stream.read_buf(buffer).await?;
-    if read == 0 {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-    }
-    *left = left.checked_sub(read).ok_or(BodyError::TooLarge)?;
-    Ok(())
+    Ok(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn chunks(wire: &[u8]) -> Result<(Vec<u8>, Vec<u8>), BodyError> {
-        let mut buffer = BytesMut::new();
-        let body = read_chunks(&mut &wire[..], &mut buffer, 64).await?;
-        Ok((body.to_vec(), buffer.to_vec()))
-    }
-
     #[tokio::test]
-    async fn chunks_are_joined_and_the_next_request_is_left() {
-        let wire = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\ntrailer: x\r\n\r\nGET /";
+    async fn chunks_are_joined() {
+        let wire = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\ntrailer: x\r\n\r\n";
         assert_eq!(
-            chunks(wire).await.unwrap(),
-            (b"abcde".to_vec(), b"GET /".to_vec())
+            &read_chunks(&mut &wire[..], 64).await.unwrap()[..],
+            b"abcde"
         );
     }
 
     #[tokio::test]
-    async fn malformed_or_endless_chunks_are_faults() {
-        for wire in [
-            &b"+3\r\nabc\r\n0\r\n\r\n"[..],
-            b"3\r\nabcX\r\n0\r\n\r\n",
-            b"\r\n",
-            b"0x3\r\nabc\r\n",
-        ] {
-            assert!(
-                matches!(chunks(wire).await, Err(BodyError::Chunks)),
-                "{wire:?}"
-            );
-        }
-        assert!(matches!(chunks(b"41\r\n").await, Err(BodyError::TooLarge)));
+    async fn malformed_long_or_cut_chunks_are_faults() {
+        let read = async |wire: &[u8]| read_chunks(&mut &*wire, 64).await;
+        assert!(matches!(read(b"\r\n").await, Err(BodyError::Chunks(_))));
+        let long = [&b"41\r\n"[..], &[b'x'; 65]].concat();
+        assert!(matches!(read(&long).await, Err(BodyError::TooLarge)));
         assert!(matches!(
-            chunks(b"3\r\nab").await,
+            read(b"3\r\nab").await,
             Err(BodyError::BrokeOff(_))
         ));
         let endless = [b"0\r\n".to_vec(), b"a: b\r\n".repeat(100)].concat();
-        assert!(matches!(chunks(&endless).await, Err(BodyError::TooLarge)));
+        assert!(matches!(read(&endless).await, Err(BodyError::TooLarge)));
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use backend_types::DatabaseId;
 use dashmap::DashMap;
-use gateway_policy::{ClientAddr, ClientKey};
+use gateway_policy::{ClientAddr, ClientKey, session::Login};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::{sync::Notify, task::AbortHandle};
 
@@ -55,22 +55,30 @@ pub(crate) struct Connections {
 /// One open connection as the lists see it.
 pub(crate) struct Connection {
     pub(crate) id: u64,
-    judged: Mutex<(ClientAddr, Scope)>,
+    standing: Mutex<Standing>,
     abort: Mutex<Option<AbortHandle>>,
 }
 
+/// By what a connection is judged when something changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) client: ClientAddr,
+    pub(crate) scope: Scope,
+    /// Of a WebSocket: it has no next request on which a changed user would be noticed.
+    pub(crate) login: Option<Login>,
+}
+
 impl Connection {
-    /// The address and scope under which the connection is judged.
-    pub(crate) fn judged(&self) -> (ClientAddr, Scope) {
-        self.judged
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// After a PROXY header or a routed path: judge it as this from now on.
-    pub(crate) fn judge_as(&self, client: ClientAddr, scope: Scope) {
-        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = (client, scope);
+    /// After a PROXY header, a routed path, an upgrade: judge it as this from now on.
+    pub(crate) fn stands_as(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
     pub(crate) fn aborted_by(&self, handle: AbortHandle) {
@@ -123,7 +131,11 @@ impl Connections {
         drop(held);
         let connection = Arc::new(Connection {
             id: self.next.fetch_add(1, Ordering::Relaxed),
-            judged: Mutex::new((client, scope)),
+            standing: Mutex::new(Standing {
+                client,
+                scope,
+                login: None,
+            }),
             abort: Mutex::new(None),
         });
         self.open.insert(connection.id, Arc::clone(&connection));
@@ -136,11 +148,10 @@ impl Connections {
     }
 
     /// Closes every connection that `flipped` now refuses; says how many.
-    pub(crate) fn close_where(&self, flipped: impl Fn(ClientAddr, &Scope) -> bool) -> usize {
+    pub(crate) fn close_where(&self, flipped: impl Fn(&Standing) -> bool) -> usize {
         let mut closed = 0;
         for entry in &self.open {
-            let (client, scope) = entry.judged();
-            if flipped(client, &scope) {
+            if flipped(&entry.standing()) {
                 entry.close();
                 closed += 1;
             }
@@ -154,8 +165,7 @@ impl Connections {
 
     /// Open connections of one database.
     pub(crate) fn count_of(&self, database: &DatabaseId) -> usize {
-        let of =
-            |entry: &Connection| matches!(entry.judged().1, Scope::Database(id) if id == *database);
+        let of = |entry: &Connection| matches!(entry.standing().scope, Scope::Database(id) if id == *database);
         self.open.iter().filter(|entry| of(entry)).count()
     }
 

@@ -6,8 +6,8 @@
 use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use backend_types::{DatabaseId, Mode, User};
-use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights};
+use backend_types::{DatabaseId, Mode, Role, User};
+use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{backend_client::BackendAddress, certificate::Pair, lists::ListFolder};
 
@@ -111,6 +111,14 @@ pub(crate) struct Database {
     pub(crate) login_paths: Vec<String>,
     pub(crate) users: Users,
     pub(crate) lists: Arc<ListFolder>,
+}
+
+impl Database {
+    /// The role that a login has here now; `None`: it is good no more.
+    pub(crate) fn role_of(&self, login: &Login) -> Option<Role> {
+        let user = self.users.by_id(&login.user);
+        login.role(self.barcode_login, user.map(|user| &**user))
+    }
 }
 
 /// The users of one database, found by every way of naming one.

@@ -6,7 +6,7 @@
 //! `upstream_request_filter` and nowhere earlier: pingora strips what `Connection:` names before
 //! that hook, so no client can have them removed.
 
-use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+use std::{any::Any, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backend_types::header;
@@ -69,6 +69,8 @@ pub(crate) struct Forward {
     pub(crate) client: ClientAddr,
     /// Scheme of the public port.
     pub(crate) https: bool,
+    /// Asked for on the server port, under `/{database id}`.
+    pub(crate) on_server_port: bool,
     /// `None`: no identity headers.
     pub(crate) caller: Option<Caller>,
     /// Whether `Authorization` goes on to the existing server.
@@ -241,6 +243,10 @@ impl ProxyHttp for Forwarder {
             "X-Forwarded-Proto",
             if forward.https { "https" } else { "http" },
         )?;
+        if forward.on_server_port && forward.backend().is_some() {
+            let prefix = format!("/{}", forward.database.id);
+            upstream.insert_header("X-Forwarded-Prefix", prefix)?;
+        }
         upstream.insert_header("X-Forwarded-For", &client)?;
         upstream.insert_header("X-Real-IP", &client)?;
         upstream.insert_header("X-Request-Id", &forward.request_id)?;
@@ -248,7 +254,7 @@ impl ProxyHttp for Forwarder {
             upstream.insert_header(header::DATABASE, forward.database.id.as_str())?;
             upstream.insert_header(header::ROLE, caller.role.as_str())?;
             upstream.insert_header(header::CLIENT, &client)?;
-            if let Some(user) = &caller.user {
+            if let Some(user) = caller.user() {
                 upstream.insert_header(header::USER, identity::percent_encode_user(user))?;
             }
         }
@@ -303,6 +309,8 @@ impl ProxyHttp for Forwarder {
         context: &mut Context,
     ) -> FailToProxy {
         let refusal = match (fault.esource(), fault.etype()) {
+            (ErrorSource::Downstream, _) if body_is_broken(fault) => Some(Refusal::BodyBroken),
+            // The client is gone, or took too long; there is nobody to answer.
             (ErrorSource::Downstream, _) => None,
             (
                 _,
@@ -310,36 +318,25 @@ impl ProxyHttp for Forwarder {
             ) => Some(Refusal::UpstreamTimeout),
             (_, _) => Some(Refusal::UpstreamGone),
         };
+        context.refusal = refusal;
         let mut status = 0;
-        if let Some(refusal) = refusal {
-            let attempt = context
-                .forward
-                .as_mut()
-                .and_then(|forward| forward.attempt.take());
-            if let Some(attempt) = attempt {
-                attempt.unanswered();
+        if let (Some(refusal), Some(forward)) = (refusal, context.forward.as_deref_mut()) {
+            if refusal != Refusal::BodyBroken {
+                if let Some(attempt) = forward.attempt.take() {
+                    attempt.unanswered();
+                }
+                let (database, request) = (forward.database.id.as_str(), &forward.request_id);
+                tracing::warn!(
+                    { request.id = request, database.id = database, %fault },
+                    "the upstream did not answer"
+                );
             }
-            tracing::warn!(
-                database.id = context.forward.as_ref().map(|forward| forward.database.id.as_str()),
-                request.id = context.forward.as_ref().map(|forward| forward.request_id.as_str()),
-                %fault,
-                "the upstream did not answer"
-            );
             if session.response_written().is_none() {
                 status = refusal.status().unwrap_or(502);
-                let language = context
-                    .forward
-                    .as_ref()
-                    .map_or(self.shared.language(), |forward| forward.language);
-                let request_id = context
-                    .forward
-                    .as_ref()
-                    .map_or("", |forward| &forward.request_id);
-                let answer = Answer::refusal(refusal, language, false);
+                let answer = Answer::refusal(refusal, forward.language, false);
                 // A client that is gone as well needs no answer.
-                drop(respond(session, &answer, request_id).await);
+                drop(respond(session, &answer, &forward.request_id).await);
             }
-            context.refusal = Some(refusal);
         }
         FailToProxy {
             error_code: status,
@@ -379,6 +376,12 @@ fn no_address() -> Box<Error> {
         ErrorType::ConnectNoRoute,
         "the upstream's name has no address",
     )
+}
+
+/// The client's body is not what its framing announced (`stream.rs` found it).
+fn body_is_broken(fault: &Error) -> bool {
+    let cause = fault.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
 fn limits(options: &mut PeerOptions, websocket: bool) {

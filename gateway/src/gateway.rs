@@ -237,7 +237,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         .await
         .is_err()
     {
-        let cut = shared.connections.close_where(|_, _| true);
+        let cut = shared.connections.close_where(|_| true);
         tracing::warn!(cut, "requests were still running at the end");
     }
     if let Err(fault) = shared.logins.save_windows(shared.now()).await {
@@ -506,6 +506,8 @@ impl World {
                         self.backend_told(|state| state.fault = None);
                     }
                 }
+                // The embedded backend stops with the gateway.
+                Err(_) if *self.shared.stop.borrow() => return,
                 Err(fault) => {
                     if !away {
                         away = true;

@@ -55,12 +55,29 @@ const PROVEN_AT_MOST: u64 = 100_000;
 const THROTTLE: &str = "throttle";
 const BUDGETS: &str = "budgets";
 
+/// Where an attempt comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) client: ClientAddr,
+    /// The database whitelists the address: nothing counts and nothing is refused.
+    pub(crate) exempt: bool,
+    /// The request's, for the log.
+    pub(crate) request_id: String,
+}
+
 /// Who asks, as far as rights go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) role: Role,
-    /// The user's id; `None` where nobody has to log in.
-    pub(crate) user: Option<String>,
+    /// `None` where nobody has to log in.
+    pub(crate) login: Option<Login>,
+}
+
+impl Caller {
+    /// The user's id.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.login.as_ref().map(|login| login.user.as_str())
+    }
 }
 
 /// A Basic credential that was verified; it holds while the login does.
@@ -314,7 +331,7 @@ impl Candidate {
 async fn verify(
     shared: &Arc<Shared>,
     database: &Database,
-    client: ClientAddr,
+    origin: &Origin,
     slot: Option<Slot>,
     candidate: Candidate,
     secret: Secret,
@@ -331,7 +348,7 @@ async fn verify(
             return Err(Refusal::HashingBusy);
         }
     };
-    let (stored, id) = (candidate.stored(), database.id.clone());
+    let (stored, id, client) = (candidate.stored(), database.id.clone(), origin.client);
     let within = Arc::clone(shared);
     let judged = room.run(move || {
         let logins = &within.logins;
@@ -351,7 +368,12 @@ async fn verify(
             shared.metrics.login(&database.id, "good");
             tracing::info!(
                 target: "security",
-                { database.id = %database.id, client.addr = %client, user = user.id },
+                {
+                    request.id = origin.request_id,
+                    database.id = %database.id,
+                    client.addr = %client,
+                    user = user.id,
+                },
                 "logged in"
             );
             Ok((user, candidate.way))
@@ -369,6 +391,7 @@ async fn verify(
             tracing::warn!(
                 target: "security",
                 {
+                    request.id = origin.request_id,
                     database.id = %database.id,
                     client.addr = %client,
                     user = user.as_ref().map(|user| user.id.as_str()),
@@ -385,14 +408,13 @@ async fn verify(
 async fn log_in(
     shared: &Arc<Shared>,
     database: &Database,
-    client: ClientAddr,
-    exempt: bool,
+    origin: &Origin,
     grant: Grant,
 ) -> Result<Issued, Refusal> {
     let logins = &shared.logins;
-    let slot = match exempt {
+    let slot = match origin.exempt {
         true => None,
-        false => Some(logins.slot(shared, database, client).await?),
+        false => Some(logins.slot(shared, database, origin.client).await?),
     };
     let candidate = Candidate::of(database, &grant);
     let secret = match grant {
@@ -400,7 +422,7 @@ async fn log_in(
         Grant::Password { password, .. } | Grant::PasswordAlone { password } => password,
         Grant::Barcode { barcode } => barcode,
     };
-    let (user, way) = verify(shared, database, client, slot, candidate, secret).await?;
+    let (user, way) = verify(shared, database, origin, slot, candidate, secret).await?;
     let login = Login::new(database.id.clone(), &user, way).ok_or(Refusal::Internal)?;
     let (issued, changed) = logins.sessions.open(login, shared.now(), random()?);
     logins.keep(changed).await?;
@@ -415,12 +437,7 @@ async fn refresh(
     token: &Secret,
 ) -> Result<Issued, Refusal> {
     let logins = &shared.logins;
-    let still_good = |login: &Login| {
-        let user = database.users.by_id(&login.user);
-        login
-            .role(database.barcode_login, user.map(|user| &**user))
-            .is_some()
-    };
+    let still_good = |login: &Login| database.role_of(login).is_some();
     let (refreshed, changed) =
         logins
             .sessions
@@ -477,8 +494,7 @@ fn random() -> Result<[u8; 32], Refusal> {
 pub(crate) async fn authenticate(
     shared: &Arc<Shared>,
     database: &Database,
-    client: ClientAddr,
-    exempt: bool,
+    origin: &Origin,
     authorization: Option<&[u8]>,
     proven: &mut Option<Proven>,
 ) -> Result<Caller, Refusal> {
@@ -496,22 +512,19 @@ pub(crate) async fn authenticate(
             }
         }
         Authorization::Basic { name, password } => {
-            basic(shared, database, client, exempt, name, password, proven).await?
+            basic(shared, database, origin, name, password, proven).await?
         }
         Authorization::Malformed | Authorization::Other => {
             return Err(Unauthenticated::Malformed.into());
         }
     };
-    let role = role_of(database, &login).ok_or(Unauthenticated::EndedSession)?;
+    let role = database
+        .role_of(&login)
+        .ok_or(Unauthenticated::EndedSession)?;
     Ok(Caller {
         role,
-        user: Some(login.user),
+        login: Some(login),
     })
-}
-
-fn role_of(database: &Database, login: &Login) -> Option<Role> {
-    let user = database.users.by_id(&login.user);
-    login.role(database.barcode_login, user.map(|user| &**user))
 }
 
 /// A credential that this connection has verified needs no slot; one verified elsewhere lately
@@ -519,8 +532,7 @@ fn role_of(database: &Database, login: &Login) -> Option<Role> {
 async fn basic(
     shared: &Arc<Shared>,
     database: &Database,
-    client: ClientAddr,
-    exempt: bool,
+    origin: &Origin,
     name: String,
     password: Secret,
     proven: &mut Option<Proven>,
@@ -531,20 +543,20 @@ async fn basic(
         name.as_bytes(),
         password.expose().as_bytes(),
     ]);
-    let holds = |login: &Login| role_of(database, login).is_some();
+    let holds = |login: &Login| database.role_of(login).is_some();
     if let Some(proven) = proven
         && proven.credential.ct_eq(&credential).into()
         && holds(&proven.login)
     {
         return Ok(proven.login.clone());
     }
-    let slot = match exempt {
+    let slot = match origin.exempt {
         true => None,
-        false => Some(logins.slot(shared, database, client).await?),
+        false => Some(logins.slot(shared, database, origin.client).await?),
     };
     let login = match logins.proven.get(&credential) {
         Some(login) if holds(&login) => {
-            logins.succeeded(shared, &database.id, client, slot);
+            logins.succeeded(shared, &database.id, origin.client, slot);
             login
         }
         Some(_) | None => {
@@ -552,7 +564,7 @@ async fn basic(
                 user: database.users.by_login(&name).cloned(),
                 way: Way::Name,
             };
-            let (user, way) = verify(shared, database, client, slot, candidate, password).await?;
+            let (user, way) = verify(shared, database, origin, slot, candidate, password).await?;
             let login = Login::new(database.id.clone(), &user, way).ok_or(Refusal::Internal)?;
             logins.proven.insert(credential, login.clone());
             login

@@ -5,13 +5,14 @@
 //! decisions in that order and takes none itself; what they decide lies in `gateway-policy`,
 //! what they know in `shared`. Nothing before [`forward`] needs pingora.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
-use backend_types::Role;
+use backend_types::{Mode, Role};
 use bytes::{BufMut, BytesMut};
 use gateway_policy::{
     ClientAddr,
     admit::Verdict,
+    chunks::Chunks,
     head::{self, Framing, Head, HeadFault, Version},
     identity::Authorization,
     ports::Holder,
@@ -31,11 +32,11 @@ use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
     body::Body,
-    connections::{Entered, Scope},
+    connections::{Entered, Scope, Standing},
     directory::{Authentication, Database, Upstream},
     forward::{self, Forward, Target},
     listeners::{Listener, Serving},
-    login::{self, Ask, Caller, Proven},
+    login::{self, Ask, Caller, Origin, Proven, UpstreamAttempt},
     messages::Language,
     page,
     shared::Shared,
@@ -78,15 +79,82 @@ enum Step {
     /// Not an HTTP byte.
     Close,
     Answer(Answer),
-    Refuse(Refusal),
     /// A login endpoint: its body, if it has one, is read next.
     LogIn(Arc<Database>, Ask),
     Forward(Box<Forward>),
 }
 
-impl From<Refusal> for Step {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refuse(refusal)
+/// On whose word a request passes.
+enum Passage {
+    Caller(Caller),
+    /// The existing server judges; what its answer will count.
+    JudgedUpstream(Option<UpstreamAttempt>),
+    /// Nobody has to log in.
+    Unasked,
+}
+
+/// A request whose database is known.
+struct Routed<'a> {
+    database: Arc<Database>,
+    to: Target,
+    /// Path and query inside the database.
+    target: Cow<'a, str>,
+}
+
+impl Routed<'_> {
+    fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&*self.target, |(path, _)| path)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The page for people and the login endpoints; `None`: it is not for us to answer.
+    fn answered_here(&self, head: &Head<'_>, language: Language) -> Option<Result<Step, Refusal>> {
+        let database = &self.database;
+        let ours = matches!(database.upstream, Upstream::Backend(_));
+        // Where we ask nobody, an existing server's own page and logins are its own business.
+        let asked_by_us = match database.authentication {
+            Authentication::Gateway => true,
+            Authentication::None => ours,
+            Authentication::Upstream => false,
+        };
+        if self.to == Target::Print || !asked_by_us {
+            return None;
+        }
+        let place = Place::of(self.path());
+        if place == Place::Human && is_read(head) {
+            let page = page::home(language, Some(&database.name));
+            return Some(Ok(Step::Answer(Answer::page(page))));
+        }
+        let authorization = head.header("authorization");
+        let ask = Ask::of(database, place, head.method(), self.query(), authorization)?;
+        Some(ask.map(|ask| Step::LogIn(Arc::clone(database), ask)))
+    }
+
+    /// Role × method × path, on the path that every upstream reads alike.
+    fn authorise(&self, passage: &Passage, method: &str) -> Result<(), Refusal> {
+        let database = &self.database;
+        if self.to == Target::Print || database.rights == Rights::Pass {
+            return Ok(());
+        }
+        let caller = match passage {
+            Passage::Caller(caller) => caller,
+            // The existing server's rights, or no role that could forbid.
+            Passage::JudgedUpstream(_) | Passage::Unasked => return Ok(()),
+        };
+        let judged = Judged::of(self.path()).ok_or(Refusal::AmbiguousPath)?;
+        let api = match Place::of(self.path()) {
+            Place::Api(rest) => Some(Judged::of(rest).ok_or(Refusal::AmbiguousPath)?),
+            _ => None,
+        };
+        let may = database
+            .rights
+            .allow(caller.role, method, &judged, api.as_ref());
+        may.then_some(()).ok_or(Refusal::RoleForbids)
     }
 }
 
@@ -99,7 +167,7 @@ pub(crate) async fn serve(
     tcp: TcpStream,
     trusted: bool,
 ) {
-    let (client, _) = entered.connection.judged();
+    let client = entered.connection.standing().client;
     let (closing, stopping) = (serving.closing(), worker.shared.stopping());
     let mut connection = Connection {
         worker,
@@ -123,7 +191,7 @@ impl Connection {
     }
 
     fn refuse_connection(&self, refusal: Refusal) {
-        let (client, scope) = self.entered.connection.judged();
+        let Standing { client, scope, .. } = self.entered.connection.standing();
         self.shared().refuse_connection(client, &scope, refusal);
     }
 
@@ -131,7 +199,7 @@ impl Connection {
     async fn open(&mut self, mut tcp: TcpStream) -> Option<ClientStream> {
         // Terminals send small requests and wait for the answer: never hold a segment back.
         drop(tcp.set_nodelay(true));
-        let (_, scope) = self.entered.connection.judged();
+        let scope = self.entered.connection.standing().scope;
         if self.trusted {
             let named = timeout(PROXY_LIMIT, named_client(&mut tcp, self.client)).await;
             let Ok(Some(client)) = named else {
@@ -139,7 +207,13 @@ impl Connection {
                 return None;
             };
             self.client = client;
-            self.entered.connection.judge_as(client, scope.clone());
+            let scope = scope.clone();
+            let standing = Standing {
+                client,
+                scope,
+                login: None,
+            };
+            self.entered.connection.stands_as(standing);
         }
         // Judged at the door already; again now that the connection is entered, so that a list
         // which changed in between has found it or is found here.
@@ -258,43 +332,35 @@ impl Connection {
             .entry
             .asked(&request.id, request.client, head.method(), head.path());
         let remaining = match head.framing() {
-            // After 101 the connection belongs to both ends; until then pingora holds the bytes.
-            _ if head.upgrade_websocket() => Remaining::Unknown,
+            _ if head.upgrade_websocket() => Remaining::Tunnel,
             Framing::None => Remaining::Bytes(0),
             Framing::Length(length) => Remaining::Bytes(length),
-            Framing::Chunked => Remaining::Unknown,
+            Framing::Chunked => Remaining::Chunks(Chunks::new()),
         };
         match self.decide(&head, &mut request).await {
-            Step::Close => {
+            Ok(Step::Close) => {
                 self.refuse_connection(Refusal::AddressRefused);
                 None
             }
-            Step::Forward(mut decided) => {
-                decided.request_id = request.id;
-                decided.language = request.language;
-                decided.entry = request.entry;
-                let mut judged = BytesMut::from(head.raw());
-                let length = judged.len();
-                judged.unsplit(bytes);
-                stream.give_back(judged, length, remaining);
+            Ok(Step::Forward(decided)) => {
+                stream.give_back(head.raw().into(), bytes, remaining);
                 forward::forward(&self.worker, stream, decided).await
             }
-            Step::Answer(answer) => {
-                stream.give_back(bytes, 0, remaining);
+            Ok(Step::Answer(answer)) => {
+                stream.give_back(BytesMut::new(), bytes, remaining);
                 self.answer(stream, Ok(answer), request).await
             }
-            Step::Refuse(refusal) => {
-                stream.give_back(bytes, 0, remaining);
+            Err(refusal) => {
+                stream.give_back(BytesMut::new(), bytes, remaining);
                 self.answer(stream, Err(refusal), request).await
             }
-            Step::LogIn(database, ask) => {
-                stream.give_back(bytes, 0, remaining);
-                let exempt = self.exempt(&database, request.client);
+            Ok(Step::LogIn(database, ask)) => {
+                stream.give_back(BytesMut::new(), bytes, remaining);
+                let origin = self.origin(&database, &request);
                 let answered = login::answer(
                     self.shared(),
                     &database,
-                    request.client,
-                    exempt,
+                    &origin,
                     ask,
                     &mut stream,
                     &mut request.asked,
@@ -307,242 +373,161 @@ impl Connection {
         }
     }
 
-    /// Route → lists → login endpoint → authenticate → authorise; what comes out is done next.
-    async fn decide(&mut self, head: &Head<'_>, request: &mut Request) -> Step {
-        let (database, target, print) = match &self.listener.holder {
-            Holder::Data(id) | Holder::Print(id) => match self.shared().database(id) {
-                Some(database) => {
-                    let print = matches!(self.listener.holder, Holder::Print(_));
-                    (database, head.target().into(), print)
-                }
-                None => return Step::Close,
-            },
+    /// Route → lists → what is answered here → authenticate → authorise; what comes out is done
+    /// next.
+    async fn decide(&mut self, head: &Head<'_>, request: &mut Request) -> Result<Step, Refusal> {
+        if self.listener.holder == Holder::Server && head.path() == "/" && is_read(head) {
+            return Ok(Step::Answer(Answer::page(page::home(
+                request.language,
+                None,
+            ))));
+        }
+        let Some(routed) = self.route(head)? else {
+            return Ok(Step::Close);
+        };
+        request.entry.database = Some(routed.database.id.clone());
+        if self
+            .judge_again(&routed.database, request.client)
+            .is_blocked()
+        {
+            return Ok(Step::Close);
+        }
+        if routed.database.https && !self.serving.https {
+            return Err(Refusal::HttpsOnly);
+        }
+        if let Some(answered_here) = routed.answered_here(head, request.language) {
+            return answered_here;
+        }
+        let passage = self.authenticate(&routed, head, request).await?;
+        routed.authorise(&passage, head.method())?;
+        Ok(Step::Forward(self.forward(routed, head, request, passage)))
+    }
+
+    /// The database by port, or by the first path segment. `None`: the port's database is gone.
+    fn route<'a>(&self, head: &Head<'a>) -> Result<Option<Routed<'a>>, Refusal> {
+        let (database, to, target) = match &self.listener.holder {
+            Holder::Data(id) => (
+                self.shared().database(id),
+                Target::Data,
+                head.target().into(),
+            ),
+            Holder::Print(id) => (
+                self.shared().database(id),
+                Target::Print,
+                head.target().into(),
+            ),
             Holder::Server | Holder::Metrics => {
-                if head.path() == "/" && is_read(head) {
-                    return Step::Answer(Answer::page(page::home(request.language, None)));
-                }
                 let named = split_database(head.target());
-                match named.and_then(|(id, rest)| Some((self.shared().database(&id)?, rest))) {
-                    Some((database, rest)) => (database, rest, false),
-                    None => return Refusal::NoSuchDatabase.into(),
+                let found = named.and_then(|(id, rest)| Some((self.shared().database(&id)?, rest)));
+                let (database, rest) = found.ok_or(Refusal::NoSuchDatabase)?;
+                if database.mode != Mode::Server {
+                    return Err(Refusal::NoSuchDatabase);
                 }
+                (Some(database), Target::Data, rest)
             }
         };
-        request.entry.database = Some(database.id.clone());
-        if self.judge_again(&database, request.client).is_blocked() {
-            return Step::Close;
-        }
-        if database.https && !self.serving.https {
-            return Refusal::HttpsOnly.into();
-        }
-        if database.mode != backend_types::Mode::Server {
-            return Refusal::NoSuchDatabase.into();
-        }
-        let (path, query) = target
-            .split_once('?')
-            .map_or((&*target, None), |(path, query)| (path, Some(query)));
-        if print {
-            return self.print(&database, head, request).await;
-        }
-        match database.authentication {
-            Authentication::Upstream => {
-                self.judged_upstream(database, head, path, &target, request)
-                    .await
-            }
-            Authentication::Gateway | Authentication::None => {
-                match Place::of(path) {
-                    Place::Human if is_read(head) && serves_page(&database) => {
-                        let page = page::home(request.language, Some(&database.name));
-                        return Step::Answer(Answer::page(page));
-                    }
-                    place => {
-                        if let Some(ask) = Ask::of(
-                            &database,
-                            place,
-                            head.method(),
-                            query,
-                            head.header("authorization"),
-                        ) {
-                            return match ask {
-                                Ok(ask) => Step::LogIn(database, ask),
-                                Err(refusal) => refusal.into(),
-                            };
-                        }
-                    }
-                }
-                let caller = match self.authenticate(&database, head, request).await {
-                    Ok(caller) => caller,
-                    Err(refusal) => return refusal.into(),
-                };
-                if let Err(refusal) = allowed(&database, &caller, head.method(), path) {
-                    return refusal.into();
-                }
-                self.forward(
-                    database,
-                    Target::Data,
-                    head,
-                    &target,
-                    request,
-                    Some(caller),
-                    Authorization::Ends,
-                )
-            }
-        }
+        Ok(database.map(|database| Routed {
+            database,
+            to,
+            target,
+        }))
     }
 
     async fn authenticate(
         &mut self,
-        database: &Arc<Database>,
+        routed: &Routed<'_>,
         head: &Head<'_>,
         request: &mut Request,
-    ) -> Result<Caller, Refusal> {
-        if database.authentication == Authentication::None {
-            // «Аутентификация по пользователю» is off: every request is served.
-            return Ok(Caller {
-                role: Role::Administrator,
-                user: None,
-            });
-        }
-        let exempt = self.exempt(database, request.client);
-        let caller = login::authenticate(
-            &self.worker.shared,
-            database,
-            request.client,
-            exempt,
-            head.header("authorization"),
-            &mut self.proven,
-        )
-        .await?;
-        request.entry.user.clone_from(&caller.user);
-        Ok(caller)
-    }
-
-    async fn print(
-        &mut self,
-        database: &Arc<Database>,
-        head: &Head<'_>,
-        request: &mut Request,
-    ) -> Step {
-        let Some(print) = &database.print else {
-            return Step::Close;
-        };
-        if print.upstream.is_none() {
-            return Refusal::NoPrintService.into();
-        }
-        let same = print.authentication_same;
-        if same && database.authentication == Authentication::Upstream {
-            let target = head.target();
-            let path = head.path();
-            let database = Arc::clone(database);
-            return self
-                .judged_upstream_at(database, Target::Print, head, path, target, request)
-                .await;
-        }
-        let passes = if same {
-            Authorization::Ends
-        } else {
-            Authorization::Passes
-        };
-        if same && let Err(refusal) = self.authenticate(database, head, request).await {
-            return refusal.into();
-        }
-        self.forward(
-            Arc::clone(database),
-            Target::Print,
-            head,
-            head.target(),
-            request,
-            None,
-            passes,
-        )
-    }
-
-    async fn judged_upstream(
-        &self,
-        database: Arc<Database>,
-        head: &Head<'_>,
-        path: &str,
-        target: &str,
-        request: &Request,
-    ) -> Step {
-        self.judged_upstream_at(database, Target::Data, head, path, target, request)
-            .await
-    }
-
-    /// `authentication: upstream`: everything passes, failures are counted.
-    async fn judged_upstream_at(
-        &self,
-        database: Arc<Database>,
-        to: Target,
-        head: &Head<'_>,
-        path: &str,
-        target: &str,
-        request: &Request,
-    ) -> Step {
-        let exempt = self.exempt(&database, request.client);
+    ) -> Result<Passage, Refusal> {
+        let database = &routed.database;
+        let origin = self.origin(database, request);
         let credential = head.header("authorization");
-        let attempt = login::upstream_attempt(
-            self.shared(),
-            &database,
-            request.client,
-            exempt,
-            credential,
-            path,
-        );
-        match attempt.await {
-            Ok(attempt) => {
-                let step = self.forward(
-                    database,
-                    to,
-                    head,
-                    target,
-                    request,
-                    None,
-                    Authorization::Passes,
-                );
-                match step {
-                    Step::Forward(mut forward) => {
-                        forward.attempt = attempt;
-                        Step::Forward(forward)
-                    }
-                    other => other,
-                }
+        match (routed.to, &database.print) {
+            (Target::Print, Some(print)) if print.upstream.is_none() => {
+                return Err(Refusal::NoPrintService);
             }
-            Err(refusal) => refusal.into(),
+            (Target::Print, Some(print)) if !print.authentication_same => {
+                return Ok(Passage::Unasked);
+            }
+            (Target::Print | Target::Data, _) => {}
+        }
+        match database.authentication {
+            // «Аутентификация по пользователю» is off: every request is served.
+            Authentication::None => Ok(Passage::Unasked),
+            Authentication::Upstream => {
+                let (shared, path) = (&self.worker.shared, routed.path());
+                let attempt = login::upstream_attempt(shared, database, &origin, credential, path);
+                Ok(Passage::JudgedUpstream(attempt.await?))
+            }
+            Authentication::Gateway => {
+                let (shared, proven) = (&self.worker.shared, &mut self.proven);
+                let caller = login::authenticate(shared, database, &origin, credential, proven);
+                let caller = caller.await?;
+                request.entry.user = caller.user().map(str::to_owned);
+                Ok(Passage::Caller(caller))
+            }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what was decided, one by one")]
     fn forward(
         &self,
-        database: Arc<Database>,
-        to: Target,
+        routed: Routed<'_>,
         head: &Head<'_>,
-        target: &str,
-        request: &Request,
-        caller: Option<Caller>,
-        authorization: Authorization,
-    ) -> Step {
-        let path = match (&database.upstream, to) {
-            (Upstream::Backend(_), Target::Data) => format!("/{}{target}", database.id),
-            (Upstream::Backend(_) | Upstream::Server(_), _) => target.to_owned(),
+        request: &mut Request,
+        passage: Passage,
+    ) -> Box<Forward> {
+        let Routed {
+            database,
+            to,
+            target,
+        } = routed;
+        let ours = matches!(
+            (&database.upstream, to),
+            (Upstream::Backend(_), Target::Data)
+        );
+        let path = match ours {
+            true => format!("/{}{target}", database.id),
+            false => target.into_owned(),
         };
+        let (caller, authorization, attempt) = match passage {
+            Passage::Caller(caller) => (Some(caller), Authorization::Ends, None),
+            Passage::JudgedUpstream(attempt) => (None, Authorization::Passes, attempt),
+            // Our backend knows its callers by our headers alone.
+            Passage::Unasked if ours => {
+                let anybody = Caller {
+                    role: Role::Administrator,
+                    login: None,
+                };
+                (Some(anybody), Authorization::Ends, None)
+            }
+            Passage::Unasked => (None, Authorization::Passes, None),
+        };
+        if head.upgrade_websocket() {
+            let login = caller.as_ref().and_then(|caller| caller.login.clone());
+            let scope = Scope::Database(database.id.clone());
+            self.entered.connection.stands_as(Standing {
+                client: request.client,
+                scope,
+                login,
+            });
+        }
         let told = database.identity_headers && to == Target::Data;
-        Step::Forward(Box::new(Forward {
+        Box::new(Forward {
             to,
             path: path.into_bytes(),
             client: request.client,
             https: self.serving.https,
+            on_server_port: self.listener.holder == Holder::Server,
             caller: caller.filter(|_| told),
             authorization,
             websocket: head.upgrade_websocket(),
             language: request.language,
-            request_id: String::new(),
-            entry: Entry::new(Instant::now()),
-            attempt: None,
+            request_id: mem::take(&mut request.id),
+            entry: mem::replace(&mut request.entry, Entry::new(Instant::now())),
+            attempt,
             closing: self.closing.clone(),
             database,
-        }))
+        })
     }
 
     /// On the server port, and behind a proxy that names its clients, the lists are asked on
@@ -550,16 +535,24 @@ impl Connection {
     fn judge_again(&self, database: &Database, client: ClientAddr) -> Verdict {
         let scope = Scope::Database(database.id.clone());
         let verdict = self.shared().admit(client, &scope);
-        if self.entered.connection.judged() != (client, scope.clone()) {
-            self.entered.connection.judge_as(client, scope);
+        let standing = Standing {
+            client,
+            scope,
+            login: None,
+        };
+        if self.entered.connection.standing() != standing {
+            self.entered.connection.stands_as(standing);
         }
         verdict
     }
 
-    fn exempt(&self, database: &Database, client: ClientAddr) -> bool {
-        self.shared()
-            .admit(client, &Scope::Database(database.id.clone()))
-            .is_exempt()
+    fn origin(&self, database: &Database, request: &Request) -> Origin {
+        let scope = Scope::Database(database.id.clone());
+        Origin {
+            client: request.client,
+            exempt: self.shared().admit(request.client, &scope).is_exempt(),
+            request_id: request.id.clone(),
+        }
     }
 
     fn client_of(&self, head: &Head<'_>) -> ClientAddr {
@@ -653,36 +646,6 @@ fn text_of<'a>(head: &Head<'a>, name: &str) -> Option<&'a str> {
 
 fn is_read(head: &Head<'_>) -> bool {
     matches!(head.method(), "GET" | "HEAD")
-}
-
-/// With nobody asked at the door, an existing server's own page is its own business.
-fn serves_page(database: &Database) -> bool {
-    database.authentication == Authentication::Gateway
-        || matches!(database.upstream, Upstream::Backend(_))
-}
-
-/// Role × method × path, on the path that every upstream reads alike.
-fn allowed(database: &Database, caller: &Caller, method: &str, path: &str) -> Result<(), Refusal> {
-    if database.rights == Rights::Pass {
-        return Ok(());
-    }
-    let judged = Judged::of(path).ok_or(Refusal::AmbiguousPath)?;
-    if database.authentication == Authentication::None {
-        // Nobody was asked who he is, so there is no role that could forbid.
-        return Ok(());
-    }
-    let api = match Place::of(path) {
-        Place::Api(rest) => Some(Judged::of(rest).ok_or(Refusal::AmbiguousPath)?),
-        _ => None,
-    };
-    let may = database
-        .rights
-        .allow(caller.role, method, &judged, api.as_ref());
-    if may {
-        Ok(())
-    } else {
-        Err(Refusal::RoleForbids)
-    }
 }
 
 /// Reads until the head is whole; `None`: the client left before.

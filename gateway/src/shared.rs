@@ -94,13 +94,25 @@ impl Shared {
         }
     }
 
-    /// After a change of lists or of the directory: closes the connections that it refuses now.
+    /// After a change of lists or of the directory: closes the connections that it refuses now,
+    /// and WebSockets whose user may no longer be there. Where the database itself is gone, its
+    /// port is closing, and requests in flight may finish.
     pub(crate) fn reconsider_connections(&self) {
-        let closed = self
-            .connections
-            .close_where(|client, scope| self.admit(client, scope).is_blocked());
+        let directory = self.directory.load_full();
+        let closed = self.connections.close_where(|standing| {
+            let database = match &standing.scope {
+                Scope::Database(id) => directory.get(id),
+                Scope::AnyDatabase => None,
+            };
+            let login_ended = match (database, &standing.login) {
+                (Some(database), Some(login)) => database.role_of(login).is_none(),
+                (_, _) => false,
+            };
+            let gone = matches!(standing.scope, Scope::Database(_)) && database.is_none();
+            login_ended || (!gone && self.admit(standing.client, &standing.scope).is_blocked())
+        });
         if closed > 0 {
-            tracing::info!(closed, "connections closed by a changed list");
+            tracing::info!(closed, "connections closed by a changed list or user");
         }
     }
 

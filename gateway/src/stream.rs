@@ -22,6 +22,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use gateway_policy::chunks::Chunks;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
@@ -36,6 +37,9 @@ use tokio_openssl::SslStream;
 const WRITE_BUFFER: usize = 16 * 1024;
 /// Pipelined bytes kept for the next request; a client that sends more waits for its answer.
 const BEHIND_LIMIT: usize = 16 * 1024;
+
+/// Of a chunked body read at a time, to be looked through.
+const CHUNKED_READ: usize = 8 * 1024;
 
 enum Transport {
     Plain(TcpStream),
@@ -79,21 +83,23 @@ impl Transport {
     }
 }
 
-/// How many bytes of the request are still to come from the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What of the bytes still to come belongs to this request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remaining {
     /// Nothing, or this much: `Content-Length` said so.
     Bytes(u64),
-    /// Chunked, or an upgraded connection: the end is found elsewhere.
-    Unknown,
+    /// Up to the end of the last chunk.
+    Chunks(Chunks),
+    /// All: the client has asked for a WebSocket, and the forwarder opens it at 101.
+    Tunnel,
 }
 
 pub(crate) struct ClientStream {
     transport: Transport,
-    /// Judged bytes that the reader gets first.
-    prefix: BytesMut,
+    /// The judged head; the reader gets it first.
+    head: BytesMut,
     remaining: Remaining,
-    /// Read already, but part of the next request.
+    /// Read from the transport and not handed out: of this request's body or of what follows it.
     behind: BytesMut,
     unsent: BytesMut,
     socket: Arc<SocketDigest>,
@@ -112,7 +118,7 @@ impl ClientStream {
         let socket = Arc::new(SocketDigest::from_raw_fd(transport.tcp().as_raw_fd()));
         Self {
             transport,
-            prefix: BytesMut::new(),
+            head: BytesMut::new(),
             remaining: Remaining::Bytes(0),
             behind: BytesMut::new(),
             unsent: BytesMut::new(),
@@ -126,7 +132,7 @@ impl ClientStream {
             return Ok(Some(self.behind.get_u8()));
         }
         self.behind = BytesMut::new();
-        self.prefix = BytesMut::new();
+        self.head = BytesMut::new();
         self.unsent = BytesMut::new();
         let mut byte = [0_u8; 1];
         std::future::poll_fn(|cx| {
@@ -155,37 +161,11 @@ impl ClientStream {
             .await
     }
 
-    /// Hands the judged head back to be read again, followed by the body it announced.
-    ///
-    /// `head` holds all that was read; `head_length` of it were judged. Of the rest only what
-    /// `body` covers belongs to this request.
-    pub(crate) fn give_back(&mut self, mut head: BytesMut, head_length: usize, body: Remaining) {
-        let rest = head.split_off(head_length.min(head.len()));
-        self.prefix = head;
-        match body {
-            Remaining::Bytes(length) => {
-                let here = usize::try_from(length)
-                    .unwrap_or(usize::MAX)
-                    .min(rest.len());
-                let mut rest = rest;
-                let behind = rest.split_off(here);
-                self.prefix.unsplit(rest);
-                self.remaining = Remaining::Bytes(length.saturating_sub(here as u64));
-                self.put_behind(behind);
-            }
-            Remaining::Unknown => {
-                self.prefix.unsplit(rest);
-                self.remaining = Remaining::Unknown;
-            }
-        }
-    }
-
-    /// What was read past the end of a body belongs to the next request.
-    pub(crate) fn put_behind(&mut self, mut bytes: BytesMut) {
-        if bytes.has_remaining() {
-            bytes.unsplit(self.behind.split());
-            self.behind = bytes;
-        }
+    /// Hands the judged head back to be read again (empty where nobody will), then what
+    /// `remaining` covers of `rest`, which was read after the head, and of what comes.
+    pub(crate) fn give_back(&mut self, head: BytesMut, mut rest: BytesMut, remaining: Remaining) {
+        rest.unsplit(self.behind.split());
+        (self.head, self.behind, self.remaining) = (head, rest, remaining);
     }
 
     /// Writes `bytes` as they are; for answers that are not HTTP.
@@ -262,30 +242,62 @@ impl AsyncRead for ClientStream {
         if let Poll::Ready(Err(fault)) = this.poll_send(cx) {
             return Poll::Ready(Err(fault));
         }
-        if this.prefix.has_remaining() {
-            let taken = this.prefix.len().min(buf.remaining());
-            buf.put_slice(&this.prefix.split_to(taken));
-            if this.prefix.is_empty() {
-                this.prefix = BytesMut::new();
-            }
+        if this.head.has_remaining() {
+            hand_out(&mut this.head, buf.remaining(), buf);
             return Poll::Ready(Ok(()));
         }
-        match this.remaining {
-            Remaining::Unknown => this.transport.poll_read(cx, buf),
+        match &mut this.remaining {
             Remaining::Bytes(0) => this.poll_behind(cx),
+            Remaining::Chunks(chunks) if chunks.is_done() => this.poll_behind(cx),
             Remaining::Bytes(left) => {
-                let wanted = usize::try_from(left)
+                let most = usize::try_from(*left)
                     .unwrap_or(usize::MAX)
                     .min(buf.remaining());
-                let mut part = ReadBuf::new(buf.initialize_unfilled_to(wanted));
-                ready!(this.transport.poll_read(cx, &mut part))?;
-                let read = part.filled().len();
-                buf.advance(read);
-                this.remaining = Remaining::Bytes(left.saturating_sub(read as u64));
+                let read = if this.behind.has_remaining() {
+                    hand_out(&mut this.behind, most, buf)
+                } else {
+                    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+                    ready!(this.transport.poll_read(cx, &mut part))?;
+                    let read = part.filled().len();
+                    buf.advance(read);
+                    read
+                };
+                *left = left.saturating_sub(read as u64);
                 Poll::Ready(Ok(()))
             }
+            Remaining::Chunks(chunks) => {
+                if !this.behind.has_remaining() {
+                    let mut chunk = [0_u8; CHUNKED_READ];
+                    let most = CHUNKED_READ.min(buf.remaining());
+                    let mut part = ReadBuf::new(chunk.get_mut(..most).unwrap_or_default());
+                    ready!(this.transport.poll_read(cx, &mut part))?;
+                    this.behind.extend_from_slice(part.filled());
+                }
+                let most = this.behind.len().min(buf.remaining());
+                let arrived = this.behind.get(..most).unwrap_or_default();
+                let used = chunks
+                    .advance(arrived)
+                    .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+                hand_out(&mut this.behind, used, buf);
+                Poll::Ready(Ok(()))
+            }
+            Remaining::Tunnel if this.behind.has_remaining() => {
+                hand_out(&mut this.behind, buf.remaining(), buf);
+                Poll::Ready(Ok(()))
+            }
+            Remaining::Tunnel => this.transport.poll_read(cx, buf),
         }
     }
+}
+
+/// Moves at most `most` bytes to the reader and says how many; an emptied buffer is freed.
+fn hand_out(from: &mut BytesMut, most: usize, to: &mut ReadBuf<'_>) -> usize {
+    let count = most.min(from.len()).min(to.remaining());
+    to.put_slice(&from.split_to(count));
+    if from.is_empty() {
+        *from = BytesMut::new();
+    }
+    count
 }
 
 impl AsyncWrite for ClientStream {

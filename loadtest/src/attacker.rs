@@ -5,7 +5,9 @@ use std::{net::Ipv4Addr, time::Duration};
 use clap::ValueEnum;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout},
+    sync::oneshot,
+    task::{JoinSet, LocalSet},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::client::Target;
@@ -24,9 +26,51 @@ pub(crate) enum Attack {
 /// Drips slower than this cost the attacker nothing.
 const DRIP: Duration = Duration::from_millis(900);
 
+/// New connections come this far apart: the attack is what they do, not that they come.
+const PACE: Duration = Duration::from_millis(10);
+
+/// `count` connections at once for `span` from the moment when all of them are there (`at_it`);
+/// one that is cut comes again. How long each one that was cut had lived.
+pub(crate) async fn attack(
+    target: &Target,
+    attack: Attack,
+    count: u16,
+    span: Duration,
+    at_it: oneshot::Sender<()>,
+) -> Vec<Duration> {
+    let until = Instant::now() + PACE * u32::from(count) + span;
+    let local = LocalSet::new();
+    let come_again = async {
+        let mut all = JoinSet::new();
+        for number in 0..count {
+            let target = target.for_attacker();
+            all.spawn_local(async move {
+                let mut cut = Vec::new();
+                while Instant::now() < until {
+                    match connection(&target, attack, number, until).await {
+                        Ok(Some(lived)) => cut.push(lived),
+                        Ok(None) => {}
+                        // Refused at the door: cut at once. Not again in the same breath.
+                        Err(_) => {
+                            cut.push(Duration::ZERO);
+                            sleep(DRIP).await;
+                        }
+                    }
+                }
+                cut
+            });
+            sleep(PACE).await;
+        }
+        // Nobody waits when the good client has failed.
+        drop(at_it.send(()).is_err());
+        all.join_all().await
+    };
+    local.run_until(come_again).await.concat()
+}
+
 /// How one attacking connection ended: cut by the gateway after so long, or `None` when it
 /// outlived the attack.
-pub(crate) async fn connection(
+async fn connection(
     target: &Target,
     attack: Attack,
     number: u16,

@@ -65,11 +65,8 @@ fn main() -> anyhow::Result<()> {
         "at most 20000 connections and 120 s"
     );
     let target = Target::new(gateway, &cacert, &path, &user)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let span = Duration::from_secs(seconds);
-    let report = runtime.block_on(measure::under_attack(&target, attack, count, span))?;
+    let report = measure::under_attack(&target, attack, count, span)?;
     println!("{report}");
     Ok(())
 }

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod address_list;
 pub mod admit;
+pub mod chunks;
 pub mod credentials;
 pub mod head;
 pub mod identity;

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use gateway_policy::{
-    ClientAddr,
     credentials::{Authorization, Grant, Secret},
     refusal::{Refusal, Unauthenticated},
     route::Place,
@@ -15,6 +14,7 @@ use gateway_policy::{
 };
 use serde_json::json;
 
+use super::Origin;
 use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
@@ -96,8 +96,7 @@ fn bearer(authorization: Option<&[u8]>) -> Option<Secret> {
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     database: &Database,
-    client: ClientAddr,
-    exempt: bool,
+    origin: &Origin,
     ask: Ask,
     stream: &mut ClientStream,
     asked: &mut Asked,
@@ -129,7 +128,7 @@ pub(crate) async fn answer(
             ));
         }
     };
-    match super::log_in(shared, database, client, exempt, grant).await {
+    match super::log_in(shared, database, origin, grant).await {
         Ok(issued) => {
             let (access, refresh) = (issued.access.expose(), issued.refresh.expose());
             let answer = tokens(access, refresh, issued.expires_in_seconds, shape);
@@ -154,7 +153,7 @@ async fn read_form(
             asked.keep_alive = false;
             Err(match fault {
                 BodyError::TooLarge => Refusal::BodyTooLarge,
-                BodyError::TimedOut | BodyError::Chunks | BodyError::BrokeOff(_) => {
+                BodyError::TimedOut | BodyError::Chunks(_) | BodyError::BrokeOff(_) => {
                     Refusal::BodyBroken
                 }
             })

@@ -2,8 +2,8 @@
 //!
 //! A 401 to a request that carried credentials, or 401/403 on a login path, is a failed login. A
 //! slot is held while the server judges, so parallel guesses cannot overtake the count; a
-//! credential that the server accepted lately needs none, or thirty polling terminals would
-//! wait for each other.
+//! credential that the server accepted lately on the same path needs none, or thirty polling
+//! terminals would wait for each other.
 
 use gateway_policy::{
     ClientAddr,
@@ -12,6 +12,7 @@ use gateway_policy::{
     throttle::Slot,
 };
 
+use super::Origin;
 use crate::{directory::Database, shared::Shared};
 
 /// What the server's answer decides.
@@ -36,8 +37,7 @@ enum Counted {
 pub(crate) async fn upstream_attempt(
     shared: &Shared,
     database: &Database,
-    client: ClientAddr,
-    exempt: bool,
+    origin: &Origin,
     authorization: Option<&[u8]>,
     path: &str,
 ) -> Result<Option<UpstreamAttempt>, Refusal> {
@@ -46,21 +46,23 @@ pub(crate) async fn upstream_attempt(
         return Ok(None);
     }
     let logins = &shared.logins;
+    // By path too: that a public page answers 200 whatever is shown to it proves nothing.
+    let database_id = database.id.as_str().as_bytes();
     let fingerprint =
-        authorization.map(|value| logins.fingerprint(&[database.id.as_str().as_bytes(), value]));
+        authorization.map(|value| logins.fingerprint(&[database_id, path.as_bytes(), value]));
     let accepted = !login_path
         && fingerprint.is_some_and(|print| logins.accepted_upstream.contains_key(&print));
-    let counted = match (exempt, accepted) {
+    let counted = match (origin.exempt, accepted) {
         (true, _) => Counted::Exempt,
         (false, true) => Counted::Later,
-        (false, false) => Counted::Slot(logins.slot(shared, database, client).await?),
+        (false, false) => Counted::Slot(logins.slot(shared, database, origin.client).await?),
     };
     Ok(Some(UpstreamAttempt {
         counted,
         fingerprint,
         login_path,
         database: database.id.clone(),
-        client,
+        client: origin.client,
     }))
 }
 
@@ -95,7 +97,7 @@ impl UpstreamAttempt {
         }
         match (self.fingerprint, status) {
             (Some(print), _) if failed => logins.accepted_upstream.invalidate(&print),
-            (Some(print), 200..=399) => logins.accepted_upstream.insert(print, ()),
+            (Some(print), 200..=299) => logins.accepted_upstream.insert(print, ()),
             (Some(_) | None, _) => {}
         }
     }
