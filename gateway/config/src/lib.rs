@@ -36,7 +36,7 @@ pub use finding::{Cause, Finding, Severity};
 pub use schema::{json_schema, key_table};
 pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
 
-/// The embedded deployment, in force where no file is named.
+/// The embedded deployment as it is shipped.
 pub const DEFAULT: &str = include_str!("../../../config/gateway.yaml");
 
 /// What the command line says in place of the file.
