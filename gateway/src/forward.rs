@@ -271,10 +271,9 @@ impl ProxyHttp for Forwarder {
         context: &mut Context,
     ) -> Result<()> {
         let forward = context.forward.as_deref_mut().ok_or_else(undecided)?;
-        if let Some(attempt) = forward
-            .attempt
-            .take_if(|_| !upstream.status.is_informational())
-        {
+        let judged = !upstream.status.is_informational()
+            || upstream.status == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(attempt) = forward.attempt.take_if(|_| judged) {
             attempt.answered(&self.shared, upstream.status.as_u16());
         }
         // Our id stands in both logs; the upstream's own one would say nothing to anybody here.
@@ -291,7 +290,11 @@ impl ProxyHttp for Forwarder {
         answer: &mut ResponseHeader,
         _: &mut Context,
     ) -> Result<()> {
-        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            let stream = session.stream().map(|stream| stream.as_any());
+            let stream = stream.and_then(|stream| stream.downcast_ref::<ClientStream>());
+            stream.ok_or_else(undecided)?.open_tunnel();
+        } else {
             remove_hop_by_hop(answer);
         }
         if session.req_header().version == Version::HTTP_10 {

@@ -16,7 +16,10 @@ use std::{
     fmt, io,
     os::fd::AsRawFd,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -90,7 +93,8 @@ pub(crate) enum Remaining {
     Bytes(u64),
     /// Up to the end of the last chunk.
     Chunks(Chunks),
-    /// All: the client has asked for a WebSocket, and the forwarder opens it at 101.
+    /// The client has asked for a WebSocket: nothing until the upstream has answered 101
+    /// ([`ClientStream::open_tunnel`]), then all.
     Tunnel,
 }
 
@@ -101,6 +105,7 @@ pub(crate) struct ClientStream {
     remaining: Remaining,
     /// Read from the transport and not handed out: of this request's body or of what follows it.
     behind: BytesMut,
+    tunnel_open: AtomicBool,
     unsent: BytesMut,
     socket: Arc<SocketDigest>,
 }
@@ -121,6 +126,7 @@ impl ClientStream {
             head: BytesMut::new(),
             remaining: Remaining::Bytes(0),
             behind: BytesMut::new(),
+            tunnel_open: AtomicBool::new(false),
             unsent: BytesMut::new(),
             socket,
         }
@@ -166,6 +172,11 @@ impl ClientStream {
     pub(crate) fn give_back(&mut self, head: BytesMut, mut rest: BytesMut, remaining: Remaining) {
         rest.unsplit(self.behind.split());
         (self.head, self.behind, self.remaining) = (head, rest, remaining);
+    }
+
+    /// The upstream has answered 101: the connection belongs to both ends from now on.
+    pub(crate) fn open_tunnel(&self) {
+        self.tunnel_open.store(true, Ordering::Release);
     }
 
     /// Writes `bytes` as they are; for answers that are not HTTP.
@@ -281,6 +292,7 @@ impl AsyncRead for ClientStream {
                 hand_out(&mut this.behind, used, buf);
                 Poll::Ready(Ok(()))
             }
+            Remaining::Tunnel if !*this.tunnel_open.get_mut() => this.poll_behind(cx),
             Remaining::Tunnel if this.behind.has_remaining() => {
                 hand_out(&mut this.behind, buf.remaining(), buf);
                 Poll::Ready(Ok(()))

@@ -397,7 +397,6 @@ fn a_broken_head_is_a_400_and_the_end() {
 }
 
 #[test]
-#[ignore = "open: an empty chunk size is taken for the last chunk"]
 fn a_broken_chunk_ends_its_connection_and_hides_nothing() {
     let wire = Wire::new();
     for (name, body) in CHUNKS {
