@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use crate::status::Report;
+use crate::{sockets, status::Report};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -42,7 +42,7 @@ pub(crate) fn status(data: &Path) -> Result<Report, AdminError> {
 }
 
 async fn ask(data: &Path) -> Result<Report, AdminError> {
-    let socket = data.join("admin.sock");
+    let socket = sockets::path(data, "admin.sock")?;
     let stream = UnixStream::connect(&socket)
         .await
         .map_err(|source| AdminError::NotRunning {

@@ -43,6 +43,9 @@ pub(crate) struct Pair {
     pub(crate) chain_file: PathBuf,
 }
 
+/// What a port has to show: a pair, or why there is none.
+pub(crate) type Served = Result<Arc<Pair>, Arc<CertificateError>>;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
     #[error("{file}: {source}")]
@@ -58,6 +61,8 @@ pub(crate) enum CertificateError {
     BadKey { file: PathBuf, source: ErrorStack },
     #[error("{key}: the key does not belong to the certificate in {chain}")]
     Mismatch { chain: PathBuf, key: PathBuf },
+    #[error("{file}: expired on {end}", file = file.display())]
+    Expired { file: PathBuf, end: String },
     #[error("the test certificate cannot be made: {0}")]
     Make(#[from] ErrorStack),
 }
@@ -129,6 +134,16 @@ impl Pair {
         write(&key, 0o600, &private.private_key_to_pem_pkcs8()?)?;
         write(&chain, 0o644, &certificate.to_pem()?)?;
         Self::load(&chain, &key)
+    }
+
+    /// Rule 7: an expired certificate is none.
+    pub(crate) fn in_force(self: &Arc<Self>) -> Served {
+        let now = Asn1Time::days_from_now(0).map_err(CertificateError::from)?;
+        if *self.leaf.not_after() > *now {
+            return Ok(Arc::clone(self));
+        }
+        let (file, end) = (self.chain_file.clone(), self.not_after());
+        Err(Arc::new(CertificateError::Expired { file, end }))
     }
 
     pub(crate) fn days_left(&self) -> i32 {

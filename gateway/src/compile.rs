@@ -1,8 +1,8 @@
 //! From what is written down (YAML, the backend's feed) to the [`Directory`] in force.
 //!
-//! Everything that can be wrong is found before anything is swapped: a clash of ports or ids, a
-//! certificate that does not load. Certificates are parsed once for all the ports that serve
-//! them. Reads files, opens no port.
+//! A directory that cannot be is found out before anything is swapped. A certificate that does
+//! not load costs its own ports and no others (rule 7); each is parsed once for all the ports
+//! that serve it. Reads files, opens no port.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use gateway_policy::rights::Rights;
 
 use crate::{
     backend_client::BackendAddress,
-    certificate::{CertificateError, Pair},
+    certificate::{Pair, Served},
     directory::{
         Authentication, Database, Directory, Print, ServerAddress, Source, Upstream, Users,
     },
@@ -29,8 +29,6 @@ use crate::{
 pub(crate) enum CompileError {
     #[error("database {id} is claimed by {yaml} and by the backend")]
     ClaimedTwice { id: DatabaseId, yaml: String },
-    #[error("{0}")]
-    Certificate(#[from] CertificateError),
     #[error("database {id}: its index key is not 32 bytes of hex")]
     IndexKey { id: DatabaseId },
 }
@@ -46,16 +44,48 @@ pub(crate) struct Compiler<'a> {
     pub(crate) backend: Option<&'a BackendAddress>,
 }
 
+/// The certificates that belong to no database.
+pub(crate) struct Certificates {
+    pub(crate) default: Served,
+    pub(crate) server: Served,
+}
+
+/// Certificates of this change, each read once.
+struct Reading {
+    default: Served,
+    read: HashMap<CertificatePair, Served>,
+}
+
+impl Reading {
+    fn served(&mut self, files: Option<&CertificatePair>) -> Served {
+        let Some(files) = files else {
+            return self.default.clone();
+        };
+        let load = || Pair::load(&files.chain, &files.key).map_err(Arc::new);
+        self.read.entry(files.clone()).or_insert_with(load).clone()
+    }
+}
+
 impl Compiler<'_> {
-    /// All databases of both sources. Blocks on list files and certificates.
+    /// All databases of both sources, and the certificates. Blocks on list files and
+    /// certificates.
     pub(crate) fn compile(
         &self,
         feed: Option<&backend_types::Directory>,
-    ) -> Result<Directory, CompileError> {
-        let mut pairs = HashMap::new();
+    ) -> Result<(Directory, Certificates), CompileError> {
+        let default = match &self.config.certificate {
+            Some(files) => Pair::load(&files.chain, &files.key),
+            None => Pair::test(&self.config.data.join("tls")),
+        };
+        let default = default.map_err(Arc::new);
+        let mut reading = Reading {
+            default: default.clone(),
+            read: HashMap::new(),
+        };
+        let server = reading.served(self.config.server.certificate.as_ref());
         let mut databases = Vec::new();
         for written in &self.config.databases {
-            databases.push(Arc::new(self.written_down(written, &mut pairs)?));
+            databases.push(Arc::new(self.written_down(written, &mut reading)));
         }
         if let (Some(feed), Some(backend)) = (feed, self.backend) {
             let mut folders: Vec<String> = Vec::new();
@@ -73,30 +103,24 @@ impl Compiler<'_> {
                 databases.push(Arc::new(self.told_by_backend(
                     told,
                     backend,
+                    &reading,
                     &mut folders,
                 )?));
             }
         }
-        Ok(Directory::new(databases))
+        Ok((Directory::new(databases), Certificates { default, server }))
     }
 
-    fn written_down(
-        &self,
-        written: &DatabaseConfig,
-        pairs: &mut HashMap<CertificatePair, Arc<Pair>>,
-    ) -> Result<Database, CertificateError> {
+    fn written_down(&self, written: &DatabaseConfig, reading: &mut Reading) -> Database {
         let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.authority());
-        Ok(Database {
+        Database {
             id: written.id.clone(),
             source: Source::Yaml(self.file.display().to_string()),
             name: written.name.clone(),
             comment: written.comment.clone(),
             mode: written.mode,
             https: written.https,
-            certificate: match &written.certificate {
-                Some(files) => Some(load_once(files, pairs)?),
-                None => None,
-            },
+            certificate: reading.served(written.certificate.as_ref()),
             authentication: match written.authentication {
                 gateway_config::Authentication::Gateway => Authentication::Gateway,
                 gateway_config::Authentication::Upstream => Authentication::Upstream,
@@ -120,13 +144,14 @@ impl Compiler<'_> {
             users: Users::new(self.index_key, written.users.iter().map(user).collect()),
             lists: self.lists.folder(&written.folder),
             folder: written.folder.clone(),
-        })
+        }
     }
 
     fn told_by_backend(
         &self,
         told: &backend_types::Database,
         backend: &BackendAddress,
+        reading: &Reading,
         folders: &mut Vec<String>,
     ) -> Result<Database, CompileError> {
         let settings = &told.settings;
@@ -149,7 +174,7 @@ impl Compiler<'_> {
             comment: settings.comment.clone(),
             mode: settings.mode,
             https: settings.https,
-            certificate: None,
+            certificate: reading.default.clone(),
             authentication,
             barcode_login: settings.barcode_login,
             rights: Rights::Smarts,
@@ -178,18 +203,6 @@ impl Compiler<'_> {
         taken.push(folder.clone());
         self.config.data.join("databases").join(folder)
     }
-}
-
-fn load_once(
-    files: &CertificatePair,
-    pairs: &mut HashMap<CertificatePair, Arc<Pair>>,
-) -> Result<Arc<Pair>, CertificateError> {
-    if let Some(pair) = pairs.get(files) {
-        return Ok(Arc::clone(pair));
-    }
-    let pair = Pair::load(&files.chain, &files.key)?;
-    pairs.insert(files.clone(), Arc::clone(&pair));
-    Ok(pair)
 }
 
 fn user(written: &UserConfig) -> backend_types::User {

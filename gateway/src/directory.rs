@@ -9,12 +9,12 @@ use arc_swap::ArcSwap;
 use backend_types::{DatabaseId, Mode, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
-use crate::{backend_client::BackendAddress, certificate::Pair, lists::ListFolder};
+use crate::{backend_client::BackendAddress, certificate::Served, lists::ListFolder};
 
 /// Where a database is written down; only there can it be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The configuration file, `file:line`.
+    /// The configuration file.
     Yaml(String),
     Backend,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Database {
     pub(crate) comment: String,
     pub(crate) mode: Mode,
     pub(crate) https: bool,
-    pub(crate) certificate: Option<Arc<Pair>>,
+    pub(crate) certificate: Served,
     pub(crate) authentication: Authentication,
     pub(crate) barcode_login: bool,
     pub(crate) rights: Rights,

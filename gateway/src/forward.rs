@@ -76,6 +76,8 @@ pub(crate) struct Forward {
     /// Whether `Authorization` goes on to the existing server.
     pub(crate) authorization: Authorization,
     pub(crate) websocket: bool,
+    /// The client waits for "100 Continue" before it sends the body.
+    pub(crate) expects_continue: bool,
     pub(crate) language: Language,
     pub(crate) request_id: String,
     pub(crate) entry: Entry,
@@ -126,6 +128,8 @@ pub(crate) async fn forward(
     session.set_write_timeout(Some(client_limit));
     session.set_total_drain_timeout(Some(CLIENT_LIMIT));
     session.set_keepalive(Some(KEEP_ALIVE_SECONDS));
+    // An early answer leaves the body to be drained, unless the client may never send it.
+    session.set_close_on_response_before_downstream_finish(forward.expects_continue);
     session.set_connection_user_context(Some(forward));
     let stopping = worker.shared.stopping();
     let reused = worker.proxy.process_new_http(session, &stopping).await?;
@@ -271,6 +275,14 @@ impl ProxyHttp for Forwarder {
         context: &mut Context,
     ) -> Result<()> {
         let forward = context.forward.as_deref_mut().ok_or_else(undecided)?;
+        if upstream.status == StatusCode::SWITCHING_PROTOCOLS && !forward.websocket {
+            let unasked = "the upstream opened a tunnel that nobody asked for";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, unasked).into_up());
+        }
+        if upstream.status == StatusCode::CONTINUE {
+            // Now the body comes, whatever the answer: its end is where the next request begins.
+            session.set_close_on_response_before_downstream_finish(false);
+        }
         let judged = !upstream.status.is_informational()
             || upstream.status == StatusCode::SWITCHING_PROTOCOLS;
         if let Some(attempt) = forward.attempt.take_if(|_| judged) {

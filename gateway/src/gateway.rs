@@ -10,7 +10,7 @@ use std::{
     io::{Read, Seek, Write},
     net::SocketAddr,
     num::NonZeroU32,
-    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -18,7 +18,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides};
+use backend_types::Mode;
+use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides, Severity};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
 use tokio::{
@@ -30,9 +31,9 @@ use tokio::{
 
 use crate::{
     backend_client::BackendAddress,
-    certificate::Pair,
+    certificate::{Pair, Served},
     clock::Clock,
-    compile::{CompileError, Compiler},
+    compile::{Certificates, CompileError, Compiler},
     connections::{Connections, DoorLimits},
     directory::{Directory, ServerAddress, Upstream},
     files, http_service,
@@ -42,6 +43,7 @@ use crate::{
     login::Logins,
     metrics::Metrics,
     shared::{Settings, Shared},
+    sockets,
     status::{BackendState, ServerPort, Status, Told},
     tls, welcome, worker,
 };
@@ -58,8 +60,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 const SWEEP_SESSIONS_EVERY: u64 = 600;
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
-/// The longest path that a Unix socket's address holds, in bytes.
-const SOCKET_PATH_BYTES: usize = 107;
 
 /// What `run` was told on the command line, the configuration read and without faults.
 pub(crate) struct Start {
@@ -78,9 +78,12 @@ struct World {
     lists: Arc<ListWatch>,
     status: Arc<Status>,
     backend: Option<BackendAddress>,
-    default_pair: Arc<Pair>,
+    certificates: Mutex<Option<Arc<Certificates>>>,
     index_key: [u8; 32],
     sources: Mutex<Sources>,
+    /// The backend's newest directory, also one that clashes with the file: when the file is
+    /// mended, it comes into force.
+    offered: Mutex<Option<backend_types::Directory>>,
     /// One context per port and certificate, kept while both stay: tickets stay valid then.
     contexts: Mutex<HashMap<(Holder, String), SslContext>>,
     /// One change at a time.
@@ -123,7 +126,12 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         warnings,
     } = start;
     let data = config.data.clone();
-    std::fs::create_dir_all(&data).with_context(|| format!("data folder {}", data.display()))?;
+    // Hashes, keys and a log with names: nobody else's business.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data)
+        .with_context(|| format!("data folder {}", data.display()))?;
     let _lock = lock(&data)?;
     let folder = data.join("log");
     let log_folder = (config.log.to == LogTo::File).then_some(folder.as_path());
@@ -134,10 +142,6 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let default_pair = match &config.certificate {
-        Some(files) => Pair::load(&files.chain, &files.key)?,
-        None => Pair::test(&data.join("tls"))?,
-    };
     let index_key = files::secret(&data.join("secrets").join("index.key")).context("index key")?;
     let cache = data.join("cache");
     std::fs::create_dir_all(&cache).context("cache folder")?;
@@ -166,11 +170,13 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     let status = Arc::new(Status {
         shared: Arc::clone(&shared),
         listeners: Arc::clone(&listeners),
-        default_pair: Arc::clone(&default_pair),
         told: Mutex::new(Told {
             config_file: config_file.clone(),
             config_faults: Vec::new(),
-            config_warnings: warnings.iter().map(ToString::to_string).collect(),
+            config_warnings: warnings
+                .iter()
+                .map(|one| one.render(config.language))
+                .collect(),
             server: Some(ServerPort {
                 port: config.server.port,
                 https: config.server.https,
@@ -182,7 +188,9 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         MetricsAt::Off => None,
         MetricsAt::At(address) => Some(serve_metrics(address, &status).await),
     };
-    let admin = http_service::bind_admin(&data.join("admin.sock")).context("admin socket")?;
+    let admin = sockets::path(&data, "admin.sock")
+        .and_then(|path| http_service::bind_admin(&path))
+        .context("admin socket")?;
     tokio::spawn(http_service::admin(admin, Arc::clone(&status)));
 
     let feed = first_feed(backend.as_ref(), &cache).await;
@@ -194,12 +202,13 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         lists: Arc::new(ListWatch::new(cache)),
         status: Arc::clone(&status),
         backend,
-        default_pair,
+        certificates: Mutex::default(),
         index_key,
         sources: Mutex::new(Sources {
             config: config.clone(),
             feed: None,
         }),
+        offered: Mutex::default(),
         contexts: Mutex::default(),
         changing: tokio::sync::Mutex::default(),
     });
@@ -207,7 +216,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
 
     let greeting = welcome::text_for_people(
         &status.report(),
-        &world.default_pair,
+        world.certificates().map(|served| served.default.clone()),
         &config,
         embedded.as_ref().and_then(Embedded::first_start),
     );
@@ -256,25 +265,48 @@ impl World {
     /// the whole gateway.
     async fn start_with(&self, feed: Option<backend_types::Directory>) -> anyhow::Result<()> {
         let config = self.sources().config;
-        if let Some(feed) = &feed {
-            self.backend_told(|state| state.revision = feed.revision);
+        if let Some(feed) = feed
+            && self.take_feed(feed).await
+        {
+            return Ok(());
         }
-        let told = Sources {
-            config: config.clone(),
-            feed,
+        let alone = Sources { config, feed: None };
+        self.bring_into_force(alone)
+            .await
+            .with_context(|| self.config_file.display().to_string())
+    }
+
+    /// The backend's directory, if it goes with the file; else the one before stays in force.
+    async fn take_feed(&self, feed: backend_types::Directory) -> bool {
+        let revision = feed.revision;
+        self.offer(feed.clone());
+        let sources = Sources {
+            feed: Some(feed),
+            ..self.sources()
         };
-        if let Err(fault) = self.bring_into_force(told.clone()).await {
-            if told.feed.is_none() {
-                bail!("{}: {fault}", self.config_file.display());
+        let taken = self.bring_into_force(sources).await;
+        match &taken {
+            Ok(()) => tracing::info!(revision, "directory in force"),
+            Err(fault) => {
+                tracing::error!(%fault, revision, "the directory before stays in force");
             }
-            self.backend_told(|state| state.fault = Some(fault.to_string()));
-            tracing::error!(%fault, "the backend's databases do not serve");
-            let alone = Sources { config, feed: None };
-            self.bring_into_force(alone)
-                .await
-                .with_context(|| self.config_file.display().to_string())?;
         }
-        Ok(())
+        let fault = taken.err().map(|fault| fault.to_string());
+        let good = fault.is_none();
+        self.backend_told(|state| *state = BackendState { revision, fault });
+        good
+    }
+
+    fn offer(&self, feed: backend_types::Directory) {
+        self.keep_feed(&feed);
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+    }
+
+    fn offered(&self) -> Option<backend_types::Directory> {
+        self.offered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn sources(&self) -> Sources {
@@ -287,8 +319,9 @@ impl World {
     /// Checks `sources` whole, then swaps the directory, then moves the ports.
     async fn bring_into_force(&self, sources: Sources) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
-        let directory = self.compile(&sources).await?;
-        let wanted = self.wanted(&sources.config, &directory)?;
+        let (directory, certificates) = self.compile(&sources).await?;
+        let certificates = Arc::new(certificates);
+        let wanted = self.wanted(&sources.config, &directory, &certificates)?;
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
         let folders: Vec<PathBuf> = directory
             .databases()
@@ -300,6 +333,10 @@ impl World {
             .settings
             .store(Arc::new(settings(&sources.config)));
         self.shared.directory.store(Arc::new(directory));
+        *self
+            .certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(certificates);
         self.lists.keep(&folders);
         self.listeners
             .apply(&wanted)
@@ -316,7 +353,14 @@ impl World {
         Ok(())
     }
 
-    async fn compile(&self, sources: &Sources) -> Result<Directory, ChangeError> {
+    fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    async fn compile(&self, sources: &Sources) -> Result<(Directory, Certificates), ChangeError> {
         let (sources, file) = (sources.clone(), self.config_file.clone());
         let lists = Arc::clone(&self.lists);
         let (backend, index_key) = (self.backend.clone(), self.index_key);
@@ -330,25 +374,37 @@ impl World {
             };
             compiler.compile(sources.feed.as_ref())
         });
-        let directory = compiled.await??;
+        let (directory, certificates) = compiled.await??;
         // A name that resolves slowly must not hold the change up; it is asked again later.
         drop(timeout(RESOLVE_LIMIT, resolve_all(&directory, true)).await);
-        Ok(directory)
+        Ok((directory, certificates))
     }
 
-    fn wanted(&self, config: &Config, directory: &Directory) -> Result<Vec<Wanted>, ChangeError> {
+    fn wanted(
+        &self,
+        config: &Config,
+        directory: &Directory,
+        certificates: &Certificates,
+    ) -> Result<Vec<Wanted>, ChangeError> {
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contexts = HashMap::new();
+        let mut context = |holder: &Holder, served: &Served| {
+            let pair = match served.as_ref().map_err(Arc::clone).and_then(Pair::in_force) {
+                Ok(pair) => pair,
+                Err(fault) => return Ok(Err(fault.to_string())),
+            };
+            let key = (holder.clone(), pair.thumbprint_sha256());
+            let context = match kept.get(&key) {
+                Some(context) => context.clone(),
+                None => tls::context(&pair, &holder.to_string())?,
+            };
+            contexts.insert(key, context.clone());
+            Ok::<_, ChangeError>(Ok(context))
+        };
         let mut wanted = Vec::new();
-        let mut want = |holder: Holder, port, https, pair: &Pair| -> Result<(), ChangeError> {
+        let mut want = |holder: Holder, port, https, served: &Served| {
             let tls = if https {
-                let key = (holder.clone(), pair.thumbprint_sha256());
-                let context = match kept.get(&key) {
-                    Some(context) => context.clone(),
-                    None => tls::context(pair, &holder.to_string())?,
-                };
-                contexts.insert(key, context.clone());
-                Some(context)
+                Some(context(&holder, served)?)
             } else {
                 None
             };
@@ -358,36 +414,23 @@ impl World {
                 https,
                 tls,
             });
-            Ok(())
+            Ok::<_, ChangeError>(())
         };
-        let server_pair = match &config.server.certificate {
-            Some(files) => &Pair::load(&files.chain, &files.key).map_err(CompileError::from)?,
-            None => &self.default_pair,
-        };
+        let server = &config.server;
         want(
             Holder::Server,
-            config.server.port,
-            config.server.https,
-            server_pair,
+            server.port,
+            server.https,
+            &certificates.server,
         )?;
         for database in directory.databases() {
-            if database.mode != backend_types::Mode::Server {
+            if database.mode != Mode::Server {
                 continue;
             }
-            let pair = database.certificate.as_ref().unwrap_or(&self.default_pair);
-            want(
-                Holder::Data(database.id.clone()),
-                database.port,
-                database.https,
-                pair,
-            )?;
+            let (id, https, served) = (&database.id, database.https, &database.certificate);
+            want(Holder::Data(id.clone()), database.port, https, served)?;
             if let Some(print) = &database.print {
-                want(
-                    Holder::Print(database.id.clone()),
-                    print.port,
-                    database.https,
-                    pair,
-                )?;
+                want(Holder::Print(id.clone()), print.port, https, served)?;
             }
         }
         *kept = contexts;
@@ -431,17 +474,22 @@ impl World {
             tokio::task::spawn_blocking(move || gateway_config::load(&file, &overrides)).await;
         let loaded = match loaded {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(findings)) => return self.faulty(findings.iter().map(ToString::to_string)),
-            Err(fault) => return self.faulty([fault.to_string()].into_iter()),
+            Ok(Err(findings)) => {
+                let faults = findings
+                    .iter()
+                    .filter(|one| one.severity() == Severity::Fault);
+                return self.faulty(faults.map(|fault| self.words(fault)).collect());
+            }
+            Err(fault) => return self.faulty(vec![fault.to_string()]),
         };
         let before = self.sources();
-        let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<String> = loaded
+            .warnings
+            .iter()
+            .map(|warning| self.words(warning))
+            .collect();
         warnings.extend(needs_restart(&before.config, &loaded.config));
-        let sources = Sources {
-            config: loaded.config,
-            feed: before.feed,
-        };
-        match self.bring_into_force(sources).await {
+        match self.reload_with(loaded.config, before.feed).await {
             Ok(()) => {
                 tracing::info!(file = %self.config_file.display(), "configuration in force");
                 for warning in &warnings {
@@ -452,14 +500,35 @@ impl World {
                     told.config_warnings = warnings;
                 });
             }
-            Err(fault) => {
-                self.faulty([format!("{}: {fault}", self.config_file.display())].into_iter());
-            }
+            Err(fault) => self.faulty(vec![format!("{}: {fault}", self.config_file.display())]),
         }
     }
 
-    fn faulty(&self, faults: impl Iterator<Item = String>) {
-        let faults: Vec<String> = faults.collect();
+    /// With the newest directory that the backend has offered, else with the one in force.
+    async fn reload_with(
+        &self,
+        config: Config,
+        in_force: Option<backend_types::Directory>,
+    ) -> Result<(), ChangeError> {
+        let offered = self.offered();
+        let with = |feed| Sources {
+            config: config.clone(),
+            feed,
+        };
+        match self.bring_into_force(with(offered.clone())).await {
+            Ok(()) if offered.is_some() => self.backend_told(|state| state.fault = None),
+            Ok(()) => {}
+            Err(_) if offered != in_force => self.bring_into_force(with(in_force)).await?,
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn words(&self, finding: &Finding) -> String {
+        finding.render(self.shared.language())
+    }
+
+    fn faulty(&self, faults: Vec<String>) {
         for fault in &faults {
             tracing::error!(fault, "the configuration read before stays in force");
         }
@@ -476,28 +545,13 @@ impl World {
         let Some(backend) = self.backend.clone() else {
             return;
         };
-        let mut revision = self.sources().feed.map_or(0, |feed| feed.revision);
+        let mut revision = self.offered().map_or(0, |feed| feed.revision);
         let mut away = false;
         loop {
             match backend.directory(revision).await {
                 Ok(Some(feed)) => {
                     revision = feed.revision;
-                    let sources = Sources {
-                        feed: Some(feed.clone()),
-                        ..self.sources()
-                    };
-                    let fault = match self.bring_into_force(sources).await {
-                        Ok(()) => {
-                            tracing::info!(revision, "directory in force");
-                            self.keep_feed(&feed);
-                            None
-                        }
-                        Err(fault) => {
-                            tracing::error!(%fault, revision, "the directory before stays in force");
-                            Some(fault.to_string())
-                        }
-                    };
-                    self.backend_told(|state| *state = BackendState { revision, fault });
+                    self.take_feed(feed).await;
                     away = false;
                 }
                 Ok(None) => {
@@ -561,22 +615,27 @@ impl World {
             if let Err(fault) = self.shared.logins.save_windows(self.shared.now()).await {
                 tracing::error!(%fault, "throttle windows are not on disk");
             }
-            if self.listeners.any_closed() {
-                let _one_change = self.changing.lock().await;
-                let directory = self.shared.directory.load_full();
-                let tried = match self.wanted(&self.sources().config, &directory) {
-                    Ok(wanted) => self
-                        .listeners
-                        .apply(&wanted)
-                        .await
-                        .map_err(ChangeError::Clash),
-                    Err(fault) => Err(fault),
-                };
-                if let Err(fault) = tried {
-                    tracing::error!(%fault, "a closed port cannot be tried again");
-                }
+            // Busy ports are tried again; a certificate's end is noticed within a minute.
+            if (self.listeners.any_closed() || ticks.is_multiple_of(60))
+                && let Err(fault) = self.apply_again().await
+            {
+                tracing::error!(%fault, "a closed port cannot be tried again");
             }
         }
+    }
+
+    /// The directory in force on the ports once more.
+    async fn apply_again(&self) -> Result<(), ChangeError> {
+        let _one_change = self.changing.lock().await;
+        let directory = self.shared.directory.load_full();
+        let Some(certificates) = self.certificates() else {
+            return Ok(());
+        };
+        let wanted = self.wanted(&self.sources().config, &directory, &certificates)?;
+        self.listeners
+            .apply(&wanted)
+            .await
+            .map_err(ChangeError::Clash)
     }
 
     async fn resolve_names(self: Arc<Self>) {
@@ -609,23 +668,15 @@ async fn resolve_all(directory: &Directory, new_only: bool) {
     }
 }
 
-/// The embedded backend and the folder of its socket.
+/// The embedded backend and its socket.
 struct Embedded {
     running: backend::Running,
     socket: PathBuf,
-    /// Holds the socket where the data folder's path is too long for one.
-    _short: Option<tempfile::TempDir>,
 }
 
 impl Embedded {
     async fn start(config: &Config) -> anyhow::Result<Self> {
-        let path = std::path::absolute(config.data.join("backend.sock"))?;
-        let (socket, short) = if path.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES {
-            (path, None)
-        } else {
-            let short = tempfile::Builder::new().prefix("smarts-").tempdir()?;
-            (short.path().join("backend.sock"), Some(short))
-        };
+        let socket = sockets::path(&config.data, "backend.sock")?;
         let running = backend::start(backend::Options {
             data: config.data.clone(),
             listen: backend::Listen::Unix(socket.clone()),
@@ -634,11 +685,7 @@ impl Embedded {
         })
         .await
         .context("the backend in this process")?;
-        Ok(Self {
-            running,
-            socket,
-            _short: short,
-        })
+        Ok(Self { running, socket })
     }
 
     fn first_start(&self) -> Option<&backend::FirstStart> {
@@ -768,7 +815,6 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
         ("metrics", before.metrics != after.metrics),
         ("limits", before.limits != after.limits),
         ("backend", before.backend != after.backend),
-        ("certificate", before.certificate != after.certificate),
     ]
     .into_iter()
     .filter(|(_, changed)| *changed)

@@ -27,8 +27,8 @@ pub(crate) struct Wanted {
     /// 0 lets the system choose, once.
     pub(crate) port: u16,
     pub(crate) https: bool,
-    /// Without one an https port closes every connection (rule 7).
-    pub(crate) tls: Option<SslContext>,
+    /// For https. Without a usable certificate, every connection is closed (rule 7).
+    pub(crate) tls: Option<Result<SslContext, String>>,
 }
 
 /// A bound port, shared by all workers.
@@ -50,7 +50,7 @@ impl Serving {
     fn new(wanted: &Wanted) -> Self {
         Self {
             https: wanted.https,
-            tls: wanted.tls.clone(),
+            tls: wanted.tls.clone().and_then(Result::ok),
             closing: watch::Sender::new(false),
         }
     }
@@ -96,7 +96,24 @@ pub(crate) enum BindError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PortState {
     Open(SocketAddr),
-    Closed { port: u16, reason: String },
+    Closed {
+        port: u16,
+        reason: String,
+    },
+    /// Bound, and every connection is closed.
+    NoCertificate {
+        address: SocketAddr,
+        reason: String,
+    },
+}
+
+impl PortState {
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Open(_) => None,
+            Self::Closed { reason, .. } | Self::NoCertificate { reason, .. } => Some(reason),
+        }
+    }
 }
 
 /// To a worker: accept there, or let go.
@@ -286,13 +303,19 @@ impl Listeners {
                         None => fault.to_string(),
                     },
                 },
-                (None, Some(listener)) => PortState::Open(listener.address),
+                (None, Some(listener)) => match &wanted.tls {
+                    Some(Err(reason)) => PortState::NoCertificate {
+                        address: listener.address,
+                        reason: reason.clone(),
+                    },
+                    Some(Ok(_)) | None => PortState::Open(listener.address),
+                },
                 (None, None) => PortState::Closed {
                     port: wanted.port,
                     reason: "not bound".to_owned(),
                 },
             };
-            if let PortState::Closed { reason, .. } = &state
+            if let Some(reason) = state.reason()
                 && states.get(&holder) != Some(&state)
             {
                 tracing::error!(%holder, reason, "port does not serve");

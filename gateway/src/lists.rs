@@ -31,8 +31,8 @@ const REST: Duration = Duration::from_millis(150);
 const REST_EMPTY: Duration = Duration::from_millis(500);
 /// A file that never rests is read as it is.
 const RESTLESS: Duration = Duration::from_millis(600);
-/// Ten million lines; a larger file is a mistake.
-const SIZE_LIMIT: u64 = 256 * 1024 * 1024;
+/// Some eight million lines; a larger file is a mistake. `check` has the same limit.
+const SIZE_LIMIT: u64 = 128 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

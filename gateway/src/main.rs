@@ -29,6 +29,7 @@ mod port_holder;
 mod request;
 mod session_store;
 mod shared;
+mod sockets;
 mod status;
 mod stream;
 mod tls;

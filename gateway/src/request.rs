@@ -45,7 +45,8 @@ use crate::{
     worker::Worker,
 };
 
-/// From the connection, or the first byte of a later request, to the end of the head.
+/// From the end of the handshake, or the first byte of a later request, to the end of the head;
+/// the first byte of a connection has as long.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// Between requests.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -180,8 +181,22 @@ pub(crate) async fn serve(
         stopping,
         proven: None,
     };
-    if let Some(stream) = connection.open(tcp).await {
+    let over = over(connection.closing.clone(), connection.stopping.clone());
+    let opened = tokio::select! {
+        opened = connection.open(tcp) => opened,
+        () = over => None,
+    };
+    if let Some(stream) = opened {
         connection.requests(Box::new(stream)).await;
+    }
+}
+
+/// When the port is taken away or the gateway stops: what is no request yet need not finish.
+async fn over(mut closing: watch::Receiver<bool>, mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone is as good as its word.
+    tokio::select! {
+        _ = closing.wait_for(|closing| *closing) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
 }
 
@@ -265,14 +280,16 @@ impl Connection {
 
     async fn requests(&mut self, mut stream: Box<ClientStream>) {
         let mut wait = HEAD_LIMIT;
+        let mut first_head_by = Some(Instant::now() + HEAD_LIMIT);
         loop {
             let first = tokio::select! {
                 first = timeout(wait, stream.first_byte()) => first,
-                _ = self.closing.wait_for(|closing| *closing) => break,
-                _ = self.stopping.wait_for(|stopping| *stopping) => break,
+                () = over(self.closing.clone(), self.stopping.clone()) => break,
             };
             let Ok(Ok(Some(first))) = first else { break };
-            match Box::pin(self.exchange(stream, first)).await {
+            let received = Instant::now();
+            let head_by = first_head_by.take().unwrap_or(received + HEAD_LIMIT);
+            match Box::pin(self.exchange(stream, first, received, head_by)).await {
                 Some(kept) => stream = kept,
                 None => return,
             }
@@ -291,11 +308,15 @@ impl Connection {
         &mut self,
         mut stream: Box<ClientStream>,
         first: u8,
+        received: Instant,
+        head_by: Instant,
     ) -> Option<Box<ClientStream>> {
-        let received = Instant::now();
         let mut bytes = BytesMut::with_capacity(1024);
         bytes.put_u8(first);
-        let read = timeout_at(received + HEAD_LIMIT, read_head(&mut stream, &mut bytes)).await;
+        let read = tokio::select! {
+            read = timeout_at(head_by, read_head(&mut stream, &mut bytes)) => read,
+            () = over(self.closing.clone(), self.stopping.clone()) => return None,
+        };
         let length = match read {
             Ok(Ok(Some(length))) => length,
             Ok(Err(fault)) => {
@@ -521,6 +542,7 @@ impl Connection {
             caller: caller.filter(|_| told),
             authorization,
             websocket: head.upgrade_websocket(),
+            expects_continue: head.expect_continue(),
             language: request.language,
             request_id: mem::take(&mut request.id),
             entry: mem::replace(&mut request.entry, Entry::new(Instant::now())),

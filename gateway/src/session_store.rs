@@ -78,7 +78,10 @@ impl SessionStore {
         let (jobs, inbox) = mpsc::channel();
         let writer = std::thread::Builder::new()
             .name("sessions".to_owned())
-            .spawn(move || write_all(&database, &sessions, &inbox))?;
+            .spawn({
+                let file = file.to_owned();
+                move || write_all(&file, database, &sessions, &inbox)
+            })?;
         Ok((Self { jobs }, stored, writer))
     }
 
@@ -121,19 +124,31 @@ fn read_rows(database: &Database) -> Result<Rows, redb::Error> {
     Ok((families, windows))
 }
 
-fn write_all(database: &Database, sessions: &Sessions, inbox: &mpsc::Receiver<Job>) {
+fn write_all(file: &Path, database: Database, sessions: &Sessions, inbox: &mpsc::Receiver<Job>) {
+    let mut database = Some(database);
     while let Ok(first) = inbox.recv() {
         let jobs: Vec<Job> = std::iter::once(first).chain(inbox.try_iter()).collect();
-        let written = write(
-            database,
-            sessions,
-            jobs.iter().flat_map(|(writes, _)| writes),
-        );
-        if let Err(fault) = &written {
+        let writes = || jobs.iter().flat_map(|(writes, _)| writes);
+        let mut written = database
+            .as_ref()
+            .map(|open| write(open, sessions, writes()));
+        if !matches!(written, Some(Ok(()))) {
+            // After a failed write (a full disk) redb refuses all others until it is opened anew.
+            drop(database.take());
+            written = match Database::create(file) {
+                Ok(opened) => Some(write(database.insert(opened), sessions, writes())),
+                Err(source) => Some(Err(StoreError::Open {
+                    file: file.to_owned(),
+                    source,
+                })),
+            };
+        }
+        if let Some(Err(fault)) = &written {
             tracing::error!(%fault, "sessions cannot be written; nobody new can log in");
         }
+        let stored = matches!(written, Some(Ok(())));
         for (_, done) in jobs {
-            if done.send(written.is_ok()).is_err() {
+            if done.send(stored).is_err() {
                 tracing::debug!("a client hung up before its session was on disk");
             }
         }

@@ -24,7 +24,6 @@ use crate::{
 pub(crate) struct Status {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listeners: Arc<Listeners>,
-    pub(crate) default_pair: Arc<Pair>,
     pub(crate) told: Mutex<Told>,
 }
 
@@ -195,9 +194,12 @@ impl Status {
             Mode::Folder => Some("mode of work is folder: ports stay closed"),
             Mode::Device => Some("mode of work is device: ports stay closed"),
         };
-        let certificate = database.https.then(|| {
-            CertificateReport::of(database.certificate.as_ref().unwrap_or(&self.default_pair))
-        });
+        let pair = database
+            .certificate
+            .as_ref()
+            .ok()
+            .filter(|_| database.https);
+        let certificate = pair.map(|pair| CertificateReport::of(pair));
         DatabaseReport {
             id: database.id.clone(),
             name: database.name.clone(),
@@ -231,6 +233,9 @@ impl Status {
             (_, Some(reason)) => (None, State::Closed, Some(reason.to_owned())),
             (Some(PortState::Open(address)), None) => (Some(address), State::Open, None),
             (Some(PortState::Closed { reason, .. }), None) => (None, State::Closed, Some(reason)),
+            (Some(PortState::NoCertificate { address, reason }), None) => {
+                (Some(address), State::Closed, Some(reason))
+            }
             (None, None) => (None, State::Closed, Some("not opened yet".to_owned())),
         };
         ServiceState {

@@ -9,7 +9,7 @@ use gateway_config::Config;
 use serde_json::json;
 
 use crate::{
-    certificate::{self, Pair},
+    certificate::{self, Pair, Served},
     messages::{Language, text},
     status::{DatabaseReport, Report, ServiceState, State},
 };
@@ -17,7 +17,7 @@ use crate::{
 /// People's text; `first` is what the embedded backend has made just now.
 pub(crate) fn text_for_people(
     report: &Report,
-    pair: &Pair,
+    served: Option<Served>,
     config: &Config,
     first: Option<&backend::FirstStart>,
 ) -> String {
@@ -46,18 +46,28 @@ pub(crate) fn text_for_people(
         ));
     }
     line(String::new());
-    line(say(
-        "welcome-certificate",
-        &[
-            ("file", &pair.chain_file.display().to_string()),
-            ("from", &pair.not_before()),
-            ("to", &pair.not_after()),
-        ],
-    ));
-    line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
-    line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
-    if config.certificate.is_none() {
-        line(format!("  {}", say("welcome-test-certificate", &[])));
+    match &served {
+        Some(Ok(pair)) => {
+            let file = pair.chain_file.display().to_string();
+            let values = [
+                ("file", &*file),
+                ("from", &pair.not_before()),
+                ("to", &pair.not_after()),
+            ];
+            line(say("welcome-certificate", &values));
+            line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
+            line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
+            if config.certificate.is_none() {
+                line(format!("  {}", say("welcome-test-certificate", &[])));
+            }
+        }
+        Some(Err(fault)) => {
+            line(say(
+                "welcome-no-certificate",
+                &[("fault", &fault.to_string())],
+            ));
+        }
+        None => {}
     }
     for warning in &report.config.warnings {
         line(format!("  ! {warning}"));
@@ -71,7 +81,11 @@ pub(crate) fn text_for_people(
                 line(format!("    {}", made_user(language, user)));
             }
         }
-        for command in commands(report, pair, first) {
+        let pair = served.as_ref().and_then(|served| served.as_ref().ok());
+        for command in pair
+            .map(|pair| commands(report, pair, first))
+            .unwrap_or_default()
+        {
             line(String::new());
             line(command);
         }

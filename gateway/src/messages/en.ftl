@@ -9,6 +9,7 @@ welcome-title = Smarts Gateway { $version } is running.
 welcome-server = Server port (all databases):
 welcome-closed = closed: { $reason }
 welcome-certificate = Certificate { $file }, valid from { $from } to { $to }. Thumbprints:
+welcome-no-certificate = There is no usable certificate: { $fault }. Ports with https close every connection.
 welcome-test-certificate = This is a test certificate. Terminals on the internet will not accept it: they need a real one for the name or IP address.
 welcome-users = Demo databases were made. Passwords are shown this once, write them down:
 welcome-barcode = barcode { $barcode }

@@ -9,6 +9,7 @@ welcome-title = Smarts Gateway { $version } работает.
 welcome-server = Порт сервера (все базы):
 welcome-closed = закрыт: { $reason }
 welcome-certificate = Сертификат { $file }, действует с { $from } по { $to }. Отпечатки:
+welcome-no-certificate = Нет действующего сертификата: { $fault }. Порты https закрывают каждое соединение.
 welcome-test-certificate = Это тестовый сертификат. ТСД из интернета его не примут: нужен настоящий сертификат на имя или IP-адрес.
 welcome-users = Созданы демонстрационные базы. Пароли показываются один раз, запишите их:
 welcome-barcode = штрихкод { $barcode }

@@ -168,7 +168,6 @@ fn a_database_is_switched_between_http_and_https() {
 }
 
 #[test]
-#[ignore = "open: a key of another certificate ends the process"]
 fn https_without_a_usable_certificate_is_closed_and_the_reason_shown() {
     let a = named("a");
     let mut plan = Plan::new().with(on("a", 0, &a)).with(on("b", 0, &a));
