@@ -87,6 +87,13 @@ impl House {
         self.folder.path().join("gateway.yaml")
     }
 
+    /// The first log line with all of these in it; the log is written beside the answer.
+    #[track_caller]
+    pub(crate) fn logged(&self, words: &[&str]) -> String {
+        let all = |line: &str| words.iter().all(|word| line.contains(word));
+        self.gateway.process.stderr_line(DEADLINE, all)
+    }
+
     #[track_caller]
     pub(crate) fn killed_and_started_again(self) -> Self {
         let Self {

@@ -197,7 +197,7 @@ fn https_without_a_usable_certificate_is_closed_and_the_reason_shown() {
         state["reason"].is_string() || state.to_string().contains("key"),
         "{state}"
     );
-    assert!(house.log().contains("certificate"), "{}", house.log());
+    house.logged(&["certificate"]);
     assert_eq!(a.requests().len(), 1);
 }
 
@@ -217,12 +217,7 @@ fn a_busy_port_names_its_holder_the_others_serve_and_it_opens_when_free() {
         state.contains(&port.to_string()) && state.contains(&own),
         "{state}"
     );
-    let log = house.log();
-    let named = |line: &&str| line.contains(&port.to_string()) && line.contains(&own);
-    assert!(
-        log.lines().any(|line| named(&line)),
-        "port, database and holder: {log}"
-    );
+    house.logged(&[&port.to_string(), &own, "data server of b"]);
     drop(holder);
     until(&at(port), Some("b"));
 }

@@ -254,6 +254,38 @@ fn an_existing_servers_refusals_count_and_at_ten_it_is_not_asked() {
     assert_eq!(neighbour.get("/login?right", &[]).status(), 200);
 }
 
+#[test]
+fn a_page_that_ignores_credentials_vouches_for_none() {
+    let upstream = RecordingUpstream::start(|exchange| {
+        exchange.read_body()?;
+        match exchange.request.method_and_target().1 {
+            "/public" => exchange.respond(200, &[], b"for all"),
+            "/moved" => exchange.respond(302, &[("Location", "/public")], b""),
+            _ => exchange.respond(401, &[], b"judged"),
+        }
+    });
+    let plan = Plan::new().with(Database {
+        authentication: "upstream",
+        ..Database::new("a", upstream.url())
+    });
+    let house = plan.start();
+    let dial = house.dial("a").from(ATTACKER);
+    let mut judged = 0;
+    for number in 0..30 {
+        let authorization = basic("ivan", &format!("wrong-{number}"));
+        let headers = [("Authorization", authorization.as_str())];
+        let mut client = dial.open();
+        for target in ["/public", "/moved", "/x"] {
+            match client.http("GET", target, &headers, b"").status() {
+                401 => judged += 1,
+                200 | 302 | 429 => {}
+                other => panic!("{other}"),
+            }
+        }
+    }
+    assert!(judged <= 10, "{judged} guesses were judged");
+}
+
 mod heavy {
     use super::*;
 
