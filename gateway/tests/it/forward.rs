@@ -143,6 +143,11 @@ fn who_waits_to_be_asked_for_the_body_is_asked() {
     client.send("hello");
     assert_eq!(client.response().text(), "ok");
     assert_eq!(upstream.last().body, b"hello");
+    assert_eq!(
+        client.http("GET", "/y", &[], b"").text(),
+        "ok",
+        "no handshake for each POST"
+    );
     let unknown = dial.http("PUT", "/x", &[("Expect", "200-maybe")], b"hello");
     assert_eq!(unknown.status(), 417);
 }
@@ -227,6 +232,18 @@ fn a_websocket_is_a_tunnel_after_101_until_either_side_ends() {
     assert_eq!(seen.header("sec-websocket-key"), Some(headers[2].1));
     upstream.close_connections();
     assert!(client.ends_silently().unwrap());
+}
+
+#[test]
+fn a_101_that_nobody_asked_for_is_no_tunnel() {
+    let upstream = RecordingUpstream::start(|exchange| {
+        exchange.raw(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        )?;
+        exchange.echo()
+    });
+    let (_house, dial) = in_front_of(&upstream);
+    assert_refusal(&dial.get("/x", &[]), 502);
 }
 
 #[test]

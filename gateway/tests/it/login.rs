@@ -533,6 +533,8 @@ fn no_secret_is_logged_nor_does_foreign_text_break_a_line() {
     scene
         .dial
         .get(&format!("/api/v1/session?username={name}&password=x"), &[]);
+    scene.dial.get("/last", &[]);
+    scene.house.logged(&["/last"]);
     let log = scene.house.log();
     for secret in [
         "Secret:Word1",
@@ -591,4 +593,24 @@ fn where_the_existing_server_judges_everything_passes_untouched() {
         assert_eq!(seen.method_and_target().1, target);
         assert_eq!(seen.header("authorization"), Some(authorization.as_str()));
     }
+}
+
+#[test]
+#[ignore = "open: a path that only looks like a login is logged whole"]
+fn a_password_in_a_disguised_login_path_is_not_logged() {
+    let scene = scene(true);
+    for disguised in [
+        "/api/v1/session%3Fusername=admin&password=InThePath",
+        "/api/v1/session%3fpassword=InThePath",
+        "/api/v1/session;password=InThePath",
+    ] {
+        scene.dial.get(disguised, &[]);
+    }
+    scene.dial.get("/last", &[]);
+    scene.house.logged(&["/last"]);
+    assert!(
+        !scene.house.log().contains("InThePath"),
+        "{}",
+        scene.house.log()
+    );
 }

@@ -9,6 +9,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use harness::{
@@ -141,6 +142,21 @@ fn a_request_in_flight_on_a_removed_port_finishes() {
         client.ends_silently().unwrap(),
         "and then its connection closes"
     );
+}
+
+#[test]
+fn a_half_sent_head_on_a_removed_port_is_no_request() {
+    let a = named("a");
+    let port = free_port();
+    let mut house = Plan::new()
+        .with(on("a", 0, &a))
+        .with(on("b", port, &a))
+        .start();
+    let mut half = at(port).patient(Duration::from_secs(5)).open();
+    half.send("GET /half HTTP/1.1\r\nHost: h\r\n");
+    assert_eq!(who(&at(port)).as_deref(), Some("a"));
+    house.change(|front| drop(front.databases.pop()));
+    assert!(half.ends_silently().unwrap());
 }
 
 #[test]

@@ -125,7 +125,6 @@ fn the_status_is_for_who_runs_it_and_says_when_nothing_runs() {
 }
 
 #[test]
-#[ignore = "open: a long path ends the process"]
 fn a_long_data_folder_has_its_sockets_elsewhere() {
     let upstream = RecordingUpstream::ok();
     let mut plan = Plan::open_to(&upstream);

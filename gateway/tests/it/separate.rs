@@ -112,6 +112,11 @@ impl Backend {
     }
 
     fn gateway_with_key(&self, key: &str) -> Front {
+        self.gateway_with(key, "")
+    }
+
+    /// `more`: what else stands in the file.
+    fn gateway_with(&self, key: &str, more: &str) -> Front {
         let folder = tempdir().unwrap();
         let file = folder.path().join("shared.key");
         fs::write(&file, key).unwrap();
@@ -119,13 +124,14 @@ impl Backend {
         let data = folder.path().join("data");
         let yaml = format!(
             "language: en\ndata: {}\nlog: {{to: stderr, level: info}}\nmetrics: 127.0.0.1:0\n\
-             server: {{port: 0, https: false}}\nbackend: {{url: \"http://{}\", key_file: {}}}\n",
+             server: {{port: 0, https: false}}\nbackend: {{url: \"http://{}\", key_file: {}}}\n{more}",
             data.display(),
             self.address,
             file.display(),
         );
         Front {
             gateway: Gateway::start(GATEWAY, folder.path(), &data, &yaml),
+            yaml,
             _folder: folder,
             data,
         }
@@ -134,6 +140,7 @@ impl Backend {
 
 struct Front {
     gateway: Gateway,
+    yaml: String,
     data: PathBuf,
     _folder: TempDir,
 }
@@ -378,4 +385,39 @@ fn while_the_backend_is_away_logins_go_on_and_its_data_is_a_502() {
         (dial.get("/api/v1/Docs?$top=1", &headers).status() == 200).then_some(())
     });
     assert!(front.data.exists());
+}
+
+#[test]
+fn a_port_claimed_by_both_sources_is_a_fault_until_one_gives_way() {
+    let backend = Backend::start();
+    let port = free_port();
+    let set = json!({"change": "set", "id": SHOP, "settings": {"port": port}});
+    assert_eq!(backend.change(&json!({"changes": [set]})).status(), 200);
+    let upstream = harness::RecordingUpstream::ok();
+    let own = format!(
+        "databases:\n  - {{id: own, name: Own, https: false, authentication: none, rights: pass, \
+         port: {port}, upstream: \"{}\"}}\n",
+        upstream.url()
+    );
+    let front = backend.gateway_with(KEY, &own);
+    let dial = Dial::plain(SocketAddr::from(([127, 0, 0, 1], port)));
+    eventually(DEADLINE, "the status names both", || {
+        let status = front.gateway.status().to_string();
+        (status.contains("own") && status.contains(&port.to_string()) && status.contains(SHOP))
+            .then_some(())
+    });
+    assert_eq!(
+        dial.get("/x", &[]).text(),
+        "ok",
+        "the file's database was there first"
+    );
+    front.gateway.write_config(&front.yaml.replace(&own, ""));
+    front.gateway.process.signal("HUP");
+    eventually(DEADLINE, "the backend's database has the port", || {
+        let reply = dial.try_open().ok()?.try_http("GET", "/", &[], b"").ok()?;
+        let Reply::Response(page) = reply else {
+            return None;
+        };
+        page.text().contains("Магазин 15").then_some(())
+    });
 }

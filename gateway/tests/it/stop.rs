@@ -1,8 +1,11 @@
 //! SIGTERM and SIGINT: no new connections, running requests finish, exit 0.
 
-use std::sync::{Mutex, mpsc};
+use std::{
+    sync::{Mutex, mpsc},
+    time::Duration,
+};
 
-use harness::{DEADLINE, RecordingUpstream, Reply, eventually};
+use harness::{DEADLINE, Database, RecordingUpstream, Reply, eventually};
 
 use crate::house::Plan;
 
@@ -68,4 +71,29 @@ fn a_request_that_does_not_end_is_cut_after_ten_seconds() {
     upstream.wait_for(1);
     assert_eq!(house.terminate().code(), Some(0));
     assert!(!matches!(client.reply(false), Ok(Reply::Response(answer)) if answer.status() == 200));
+}
+
+/// Well below the ten seconds that running requests have.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn connections_without_a_request_hold_nothing_up() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::open_to(&upstream);
+    let https = Database {
+        https: true,
+        ..Database::new("b", upstream.url())
+    };
+    let mut house = plan.with(https).start();
+    let dial = house.dial("a");
+    let silent = dial.try_tcp().unwrap();
+    let mut half = dial.open();
+    half.send("GET /half HTTP/1.1\r\nHost: h\r\n");
+    let mut shaking = house.dial("b").open();
+    shaking.send(b"\x16\x03\x01\x02\x00\x01");
+    // They have been accepted by the time that a later one is served.
+    assert_eq!(dial.get("/x", &[]).text(), "ok");
+    house.process.signal("TERM");
+    assert_eq!(house.process.wait_exit(SOON).code(), Some(0));
+    drop((silent, half, shaking));
 }
