@@ -41,6 +41,7 @@ use crate::{
     lists::{self, ListWatch},
     logging,
     login::Logins,
+    messages::{self, Language},
     metrics::Metrics,
     shared::{Settings, Shared},
     sockets,
@@ -107,6 +108,26 @@ enum ChangeError {
     Tls(#[from] openssl::error::ErrorStack),
     #[error("the change was broken off: {0}")]
     Lost(#[from] tokio::task::JoinError),
+}
+
+impl ChangeError {
+    /// For the administrator; what only an engineer can mend stays English.
+    fn words(&self, language: Language) -> String {
+        match self {
+            Self::Clash(clashes) => {
+                let words = clashes.iter().map(|clash| messages::clash(clash, language));
+                words.collect::<Vec<_>>().join("; ")
+            }
+            Self::Compile(CompileError::ClaimedTwice { id, yaml }) => messages::text(
+                language,
+                "claimed-twice",
+                &[("id", id.as_str()), ("file", yaml)],
+            ),
+            Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
+                self.to_string()
+            }
+        }
+    }
 }
 
 fn joined(clashes: &[gateway_policy::ports::Clash]) -> String {
@@ -291,7 +312,8 @@ impl World {
                 tracing::error!(%fault, revision, "the directory before stays in force");
             }
         }
-        let fault = taken.err().map(|fault| fault.to_string());
+        let language = self.shared.language();
+        let fault = taken.err().map(|fault| fault.words(language));
         let good = fault.is_none();
         self.backend_told(|state| *state = BackendState { revision, fault });
         good
@@ -500,7 +522,10 @@ impl World {
                     told.config_warnings = warnings;
                 });
             }
-            Err(fault) => self.faulty(vec![format!("{}: {fault}", self.config_file.display())]),
+            Err(fault) => {
+                let words = fault.words(self.shared.language());
+                self.faulty(vec![format!("{}: {words}", self.config_file.display())]);
+            }
         }
     }
 

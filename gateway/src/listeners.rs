@@ -84,36 +84,23 @@ impl Listener {
 }
 
 /// Why a wanted port does not serve.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BindError {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PortFault {
     #[error("port {port} is held by {holder}")]
     Busy { port: u16, holder: PortHolder },
-    #[error("port {port}: {source}")]
-    Refused { port: u16, source: io::Error },
+    #[error("port {port}: {cause}")]
+    Refused { port: u16, cause: String },
+    /// Bound, and every connection is closed (rule 7).
+    #[error("no usable certificate: {cause}")]
+    NoCertificate { cause: String },
 }
 
 /// State of a wanted port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PortState {
-    Open(SocketAddr),
-    Closed {
-        port: u16,
-        reason: String,
-    },
-    /// Bound, and every connection is closed.
-    NoCertificate {
-        address: SocketAddr,
-        reason: String,
-    },
-}
-
-impl PortState {
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Open(_) => None,
-            Self::Closed { reason, .. } | Self::NoCertificate { reason, .. } => Some(reason),
-        }
-    }
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PortState {
+    /// Where it is bound; beside a fault, where it still serves or closes connections.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) fault: Option<PortFault>,
 }
 
 /// To a worker: accept there, or let go.
@@ -166,9 +153,7 @@ impl Listeners {
     /// Whether a wanted port is closed for now; [`Self::apply`] again may open it.
     pub(crate) fn any_closed(&self) -> bool {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states
-            .values()
-            .any(|state| matches!(state, PortState::Closed { .. }))
+        states.values().any(|state| state.fault.is_some())
     }
 
     /// Whether `wanted` could be bound, as far as the ports among each other go.
@@ -220,7 +205,7 @@ impl Listeners {
         bound: &mut Bound,
         claim: Claim,
         wanted: &[Wanted],
-        faults: &mut HashMap<Holder, BindError>,
+        faults: &mut HashMap<Holder, PortFault>,
     ) {
         let Some(wanted) = wanted.iter().find(|wanted| wanted.holder == claim.holder) else {
             return;
@@ -266,13 +251,13 @@ impl Listeners {
             .collect()
     }
 
-    fn bind(&self, wanted: &Wanted) -> Result<Arc<Listener>, BindError> {
-        let refused = |source| BindError::Refused {
+    fn bind(&self, wanted: &Wanted) -> Result<Arc<Listener>, PortFault> {
+        let refused = |fault: io::Error| PortFault::Refused {
             port: wanted.port,
-            source,
+            cause: fault.to_string(),
         };
         let socket = bind(self.listen, wanted.port).map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::Busy {
+            io::ErrorKind::AddrInUse => PortFault::Busy {
                 port: wanted.port,
                 holder: holder(wanted.port),
             },
@@ -291,34 +276,24 @@ impl Listeners {
         Ok(listener)
     }
 
-    fn tell(&self, wanted: &[Wanted], bound: &Bound, faults: &HashMap<Holder, BindError>) {
+    fn tell(&self, wanted: &[Wanted], bound: &Bound, faults: &HashMap<Holder, PortFault>) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let now = wanted.iter().map(|wanted| {
             let holder = wanted.holder.clone();
-            let state = match (faults.get(&holder), bound.listener(&holder)) {
-                (Some(fault), open) => PortState::Closed {
-                    port: wanted.port,
-                    reason: match open {
-                        Some(old) => format!("{fault}; still serving on {}", old.address),
-                        None => fault.to_string(),
-                    },
-                },
-                (None, Some(listener)) => match &wanted.tls {
-                    Some(Err(reason)) => PortState::NoCertificate {
-                        address: listener.address,
-                        reason: reason.clone(),
-                    },
-                    Some(Ok(_)) | None => PortState::Open(listener.address),
-                },
-                (None, None) => PortState::Closed {
-                    port: wanted.port,
-                    reason: "not bound".to_owned(),
-                },
+            let no_certificate = || match &wanted.tls {
+                Some(Err(cause)) => Some(PortFault::NoCertificate {
+                    cause: cause.clone(),
+                }),
+                Some(Ok(_)) | None => None,
             };
-            if let Some(reason) = state.reason()
+            let state = PortState {
+                address: bound.listener(&holder).map(|listener| listener.address),
+                fault: faults.get(&holder).cloned().or_else(no_certificate),
+            };
+            if let Some(fault) = &state.fault
                 && states.get(&holder) != Some(&state)
             {
-                tracing::error!(%holder, reason, "port does not serve");
+                tracing::error!(%holder, %fault, still_on = ?state.address, "port does not serve");
             }
             (holder, state)
         });

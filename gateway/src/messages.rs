@@ -2,13 +2,18 @@
 //!
 //! Texts lie in `messages/{ru,en}.ftl`; log lines do not pass through here, they are English.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, net::SocketAddr};
 
 pub(crate) use backend_types::Language;
 use fluent_templates::{
     LanguageIdentifier, Loader, fluent_bundle::FluentValue, langid, static_loader,
 };
-use gateway_policy::refusal::Refusal;
+use gateway_policy::{
+    ports::{Clash, Holder},
+    refusal::Refusal,
+};
+
+use crate::{listeners::PortFault, port_holder::PortHolder};
 
 static_loader! {
     static CATALOGUE = {
@@ -41,6 +46,60 @@ pub(crate) fn refusal(refusal: Refusal, language: Language) -> String {
         .unwrap_or_default()
         .to_string();
     text(language, refusal.message(), &[("seconds", &seconds)])
+}
+
+/// Why a port does not serve, for the administrator.
+pub(crate) fn port_fault(
+    fault: &PortFault,
+    still_on: Option<SocketAddr>,
+    language: Language,
+) -> String {
+    let say = |key, values: &[(&'static str, &str)]| text(language, key, values);
+    let words = match fault {
+        PortFault::Busy { port, holder } => {
+            let holder = match holder {
+                PortHolder::Process { .. } => holder.to_string(),
+                PortHolder::AnotherUser => say("port-holder-unknown", &[]),
+            };
+            say(
+                "port-busy",
+                &[("port", &port.to_string()), ("holder", &holder)],
+            )
+        }
+        PortFault::Refused { port, cause } => say(
+            "port-refused",
+            &[("port", &port.to_string()), ("cause", cause)],
+        ),
+        PortFault::NoCertificate { cause } => {
+            return say("port-no-certificate", &[("cause", cause)]);
+        }
+    };
+    match still_on {
+        Some(address) => {
+            format!(
+                "{words}; {}",
+                say("port-still", &[("address", &address.to_string())])
+            )
+        }
+        None => words,
+    }
+}
+
+/// Two claims on one port, with both holders.
+pub(crate) fn clash(clash: &Clash, language: Language) -> String {
+    let holder = |holder: &Holder| match holder {
+        Holder::Data(id) => text(language, "holder-data", &[("id", id.as_str())]),
+        Holder::Print(id) => text(language, "holder-print", &[("id", id.as_str())]),
+        Holder::Server => text(language, "holder-server", &[]),
+        Holder::Metrics => text(language, "holder-metrics", &[]),
+    };
+    let (first, second) = (holder(&clash.first), holder(&clash.second));
+    let port = clash.port.to_string();
+    text(
+        language,
+        "clash",
+        &[("port", &port), ("first", &first), ("second", &second)],
+    )
 }
 
 #[cfg(test)]

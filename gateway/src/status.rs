@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     certificate::Pair,
     directory::{Authentication, Database},
-    listeners::{Listeners, PortState},
+    listeners::Listeners,
     lists::ListState,
+    messages,
     shared::Shared,
 };
 
@@ -191,8 +192,8 @@ impl Status {
     fn database(&self, database: &Database) -> DatabaseReport {
         let closed = match database.mode {
             Mode::Server => None,
-            Mode::Folder => Some("mode of work is folder: ports stay closed"),
-            Mode::Device => Some("mode of work is device: ports stay closed"),
+            Mode::Folder => Some("mode-folder"),
+            Mode::Device => Some("mode-device"),
         };
         let pair = database
             .certificate
@@ -228,19 +229,24 @@ impl Status {
         }
     }
 
+    /// `closed` is the message that says why the database opens no port.
     fn service(&self, holder: &Holder, closed: Option<&str>) -> ServiceState {
-        let (address, state, reason) = match (self.listeners.state(holder), closed) {
-            (_, Some(reason)) => (None, State::Closed, Some(reason.to_owned())),
-            (Some(PortState::Open(address)), None) => (Some(address), State::Open, None),
-            (Some(PortState::Closed { reason, .. }), None) => (None, State::Closed, Some(reason)),
-            (Some(PortState::NoCertificate { address, reason }), None) => {
-                (Some(address), State::Closed, Some(reason))
-            }
-            (None, None) => (None, State::Closed, Some("not opened yet".to_owned())),
+        let language = self.shared.language();
+        let state = self.listeners.state(holder).unwrap_or_default();
+        let reason = match (closed, &state.fault, state.address) {
+            (Some(closed), _, _) => Some(messages::text(language, closed, &[])),
+            (None, Some(fault), _) => Some(messages::port_fault(fault, state.address, language)),
+            (None, None, None) => Some(messages::text(language, "port-not-opened", &[])),
+            (None, None, Some(_)) => None,
+        };
+        let open = if reason.is_none() {
+            State::Open
+        } else {
+            State::Closed
         };
         ServiceState {
-            address,
-            state,
+            address: state.address,
+            state: open,
             reason,
         }
     }

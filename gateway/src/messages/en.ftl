@@ -47,6 +47,21 @@ status-expires = Expires
 status-days-left = days left: { $days }
 status-thumbprint = Thumbprint (SHA-1)
 
+port-busy = port { $port } is held by { $holder }
+port-holder-unknown = a process of another user
+port-refused = port { $port } cannot be opened: { $cause }
+port-no-certificate = no usable certificate: { $cause }
+port-still = still serving on { $address }
+port-not-opened = not opened yet
+mode-folder = mode of work is "folder": ports stay closed
+mode-device = mode of work is "device": ports stay closed
+holder-data = the data server of { $id }
+holder-print = the print server of { $id }
+holder-server = the server port
+holder-metrics = the metrics
+clash = port { $port } is claimed by { $first } and by { $second }
+claimed-twice = database { $id } is claimed by { $file } and by the backend
+
 refusal-address = This address is not admitted.
 refusal-too-many-connections = Too many connections from one address.
 refusal-not-tls = This port speaks https. Use https:// in the address instead of http://.

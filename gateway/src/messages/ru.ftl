@@ -47,6 +47,21 @@ status-expires = Истекает
 status-days-left = осталось дней: { $days }
 status-thumbprint = Отпечаток (SHA-1)
 
+port-busy = порт { $port } занят: { $holder }
+port-holder-unknown = процесс другого пользователя
+port-refused = порт { $port } не открывается: { $cause }
+port-no-certificate = нет действующего сертификата: { $cause }
+port-still = пока работает на { $address }
+port-not-opened = ещё не открыт
+mode-folder = режим работы «папка»: порты не открываются
+mode-device = режим работы «устройство»: порты не открываются
+holder-data = сервер данных базы { $id }
+holder-print = сервер печати базы { $id }
+holder-server = порт сервера
+holder-metrics = метрики
+clash = порт { $port } хотят двое: { $first } и { $second }
+claimed-twice = база { $id } записана и в { $file }, и в сервере данных
+
 refusal-address = Этот адрес не допущен.
 refusal-too-many-connections = Слишком много соединений с одного адреса.
 refusal-not-tls = Этот порт работает по https. Укажите в адресе https:// вместо http://.
