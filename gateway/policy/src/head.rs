@@ -290,11 +290,6 @@ impl<'a> Head<'a> {
     pub fn expect_continue(&self) -> bool {
         self.fields.expect_continue
     }
-
-    /// The header names and options that `Connection` lists, as spelled.
-    pub fn connection_tokens(&self) -> impl Iterator<Item = &'a str> {
-        self.values("connection").flat_map(fields::tokens).flatten()
-    }
 }
 
 /// Lines that end in CR LF and have neither byte inside.

@@ -1,9 +1,9 @@
 //! Whose words about a request reach the upstream: header names that a client may not send.
 //!
 //! Many servers fold `_`, `-` and `.` in a header name into one, so a name is ours in any such
-//! spelling and any letter case (attack class T4). A client may also not have our headers removed
-//! on the way by naming them in `Connection` (T5). The proxy adds ours last; here stand only the
-//! names. [`backend_types::header`] has them as they are sent.
+//! spelling and any letter case (attack class T4). The proxy adds ours last, so naming them in
+//! `Connection` takes nothing away (T5); what may not be named there at all, `head` refuses. Here
+//! stand only the names; [`backend_types::header`] has them as they are sent.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -39,17 +39,8 @@ const MISLEADING: [&[u8]; 7] = [
     b"proxy",
 ];
 
-/// What `Connection` may not take away: who is asked, where the body ends, who asks.
-const END_TO_END: [&[u8]; 4] = [
-    b"host",
-    b"content-length",
-    b"transfer-encoding",
-    b"authorization",
-];
-
 /// Whether the name is one of ours in any spelling.
-#[must_use]
-pub fn is_ours(name: &str) -> bool {
+fn is_ours(name: &str) -> bool {
     OURS_BY_PREFIX.iter().any(|prefix| begins(name, prefix)) || is_any(name, &OURS)
 }
 
@@ -58,12 +49,6 @@ pub fn is_ours(name: &str) -> bool {
 pub fn ends_here(name: &str, authorization: Authorization) -> bool {
     let judged = authorization == Authorization::Ends && is_any(name, &[b"authorization"]);
     judged || is_ours(name) || is_any(name, &MISLEADING)
-}
-
-/// Whether naming a header in `Connection` may remove it from what is forwarded.
-#[must_use]
-pub fn may_be_stripped(name: &str) -> bool {
-    !is_ours(name) && !is_any(name, &END_TO_END)
 }
 
 /// A user's id as `X-Smarts-User` carries it: UTF-8, everything but RFC 3986's unreserved
@@ -160,22 +145,6 @@ mod tests {
     }
 
     #[test]
-    fn connection_takes_away_hop_by_hop_headers_alone() {
-        for name in ["Keep-Alive", "TE", "Upgrade", "close", "X-Custom"] {
-            assert!(may_be_stripped(name), "{name}");
-        }
-        for name in [
-            "X-Smarts-User",
-            "x_real_ip",
-            "Host",
-            "Content-Length",
-            "Authorization",
-        ] {
-            assert!(!may_be_stripped(name), "{name}");
-        }
-    }
-
-    #[test]
     fn a_cyrillic_user_travels_as_ascii() {
         assert_eq!(percent_encode_user("a-1_2.~"), "a-1_2.~");
         assert_eq!(percent_encode_user("оп"), "%D0%BE%D0%BF");
@@ -199,7 +168,6 @@ mod tests {
                 .collect();
             prop_assert!(is_ours(&spelled), "{}", spelled);
             prop_assert!(ends_here(&spelled, Authorization::Passes));
-            prop_assert!(!may_be_stripped(&spelled));
         }
 
         #[test]

@@ -9,7 +9,6 @@
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
-use backend_types::Role;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -19,8 +18,6 @@ use zeroize::Zeroizing;
 
 /// The longest password or barcode, in characters after NFC.
 pub const MAX_CHARS: usize = 128;
-/// The shortest password of an administrator, in characters.
-pub const MIN_CHARS: usize = 8;
 
 // What a new hash costs: OWASP's first choice for Argon2id.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -250,55 +247,6 @@ pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
-}
-
-/// What a password lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Weakness {
-    Empty,
-    TooLong,
-    Short,
-    NoUpperCase,
-    NoLowerCase,
-    NoDigit,
-}
-
-/// Whether a new password may be set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Quality {
-    Good,
-    /// Allowed; said to whoever sets it.
-    Weak(Vec<Weakness>),
-    /// Not set.
-    Refused(Vec<Weakness>),
-}
-
-/// Judges a new password: an administrator's must have [`MIN_CHARS`] characters with upper case,
-/// lower case (of any script) and a digit; others are warned. Empty or too long is refused for
-/// everyone.
-#[must_use]
-pub fn quality(role: Role, password: &str) -> Quality {
-    let Some(password) = normal(password) else {
-        return Quality::Refused(vec![Weakness::TooLong]);
-    };
-    if password.is_empty() {
-        return Quality::Refused(vec![Weakness::Empty]);
-    }
-    let has = |property: fn(char) -> bool| password.chars().any(property);
-    let weaknesses: Vec<Weakness> = [
-        (password.chars().count() >= MIN_CHARS, Weakness::Short),
-        (has(char::is_uppercase), Weakness::NoUpperCase),
-        (has(char::is_lowercase), Weakness::NoLowerCase),
-        (has(char::is_numeric), Weakness::NoDigit),
-    ]
-    .into_iter()
-    .filter_map(|(fulfilled, weakness)| (!fulfilled).then_some(weakness))
-    .collect();
-    match role {
-        _ if weaknesses.is_empty() => Quality::Good,
-        Role::Administrator => Quality::Refused(weaknesses),
-        Role::MobileUser | Role::ExternalConnection => Quality::Weak(weaknesses),
-    }
 }
 
 #[cfg(test)]

@@ -63,15 +63,11 @@ pub enum Refusal {
     SlotsBusy,
     /// The queue of evaluations is full, or the wait in it too long.
     HashingBusy,
-    /// The gateway is stopping, or has not yet read its directory.
-    NotReady,
 
     // The server behind must be mended.
-    /// The upstream refused the connection, or broke it before answering.
+    /// The upstream refused the connection, broke it before answering, or answered no HTTP.
     UpstreamGone,
     UpstreamTimeout,
-    /// What the upstream sent is no HTTP.
-    UpstreamInvalid,
     /// A print server port without a print service behind it.
     NoPrintService,
     /// A fault of ours.
@@ -131,8 +127,8 @@ impl Refusal {
             Self::MethodNotAllowed => 405,
             Self::TooManyFailures(_) | Self::DatabaseBudget(_) => 429,
             Self::Internal => 500,
-            Self::UpstreamGone | Self::UpstreamInvalid => 502,
-            Self::SlotsBusy | Self::HashingBusy | Self::NotReady | Self::NoPrintService => 503,
+            Self::UpstreamGone => 502,
+            Self::SlotsBusy | Self::HashingBusy | Self::NoPrintService => 503,
             Self::UpstreamTimeout => 504,
         })
     }
@@ -188,8 +184,7 @@ impl Refusal {
             Self::TooManyFailures(_) => "refusal-too-many-failures",
             Self::DatabaseBudget(_) => "refusal-database-budget",
             Self::SlotsBusy | Self::HashingBusy => "refusal-busy",
-            Self::NotReady => "refusal-not-ready",
-            Self::UpstreamGone | Self::UpstreamInvalid => "refusal-upstream-gone",
+            Self::UpstreamGone => "refusal-upstream-gone",
             Self::UpstreamTimeout => "refusal-upstream-timeout",
             Self::NoPrintService => "refusal-no-print-service",
             Self::Internal => "refusal-internal",
@@ -201,7 +196,7 @@ impl Refusal {
     pub fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::TooManyFailures(after) | Self::DatabaseBudget(after) => Some(after.seconds),
-            Self::SlotsBusy | Self::HashingBusy | Self::NotReady => Some(2),
+            Self::SlotsBusy | Self::HashingBusy => Some(2),
             Self::NoPrintService => Some(60),
             _ => None,
         }
@@ -224,7 +219,6 @@ impl Refusal {
             | Self::AmbiguousPath
             | Self::Login(LoginFault::FormTooLong)
             | Self::BodyTooLarge
-            | Self::NotReady
             | Self::Internal => true,
             Self::Login(_)
             | Self::MethodNotAllowed
@@ -239,7 +233,6 @@ impl Refusal {
             | Self::HashingBusy
             | Self::UpstreamGone
             | Self::UpstreamTimeout
-            | Self::UpstreamInvalid
             | Self::NoPrintService => false,
         }
     }
@@ -280,10 +273,8 @@ impl Refusal {
             Self::DatabaseBudget(_) => "database-budget",
             Self::SlotsBusy => "slots-busy",
             Self::HashingBusy => "hashing-busy",
-            Self::NotReady => "not-ready",
             Self::UpstreamGone => "upstream-gone",
             Self::UpstreamTimeout => "upstream-timeout",
-            Self::UpstreamInvalid => "upstream-invalid",
             Self::NoPrintService => "no-print-service",
             Self::Internal => "internal",
         }
@@ -369,10 +360,8 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::DatabaseBudget(RetryAfter { seconds: 60 }),
     Refusal::SlotsBusy,
     Refusal::HashingBusy,
-    Refusal::NotReady,
     Refusal::UpstreamGone,
     Refusal::UpstreamTimeout,
-    Refusal::UpstreamInvalid,
     Refusal::NoPrintService,
     Refusal::Internal,
 ];

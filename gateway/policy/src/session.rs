@@ -293,23 +293,6 @@ impl Sessions {
         }
     }
 
-    /// Ends every family whose login is `bad`: of a removed user, of a changed password.
-    #[must_use]
-    pub fn end_where(&self, now: Moment, bad: impl Fn(&Login) -> bool) -> Vec<FamilyId> {
-        let mut ledger = self.ledger();
-        let live = ledger
-            .families
-            .values()
-            .filter(|family| family.record.ended.is_none());
-        let bad: Vec<FamilyId> = live
-            .filter(|family| bad(&family.record.login))
-            .map(|family| family.record.family)
-            .collect();
-        bad.into_iter()
-            .flat_map(|id| ledger.end(&self.access, id, now))
-            .collect()
-    }
-
     /// Forgets what time has ended; to be called now and then (minutes).
     #[must_use]
     pub fn sweep(&self, now: Moment) -> Vec<FamilyId> {
@@ -372,16 +355,10 @@ impl Sessions {
         }
     }
 
-    /// Families that have not ended, for a gauge.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    /// Families that have not ended.
+    fn len(&self) -> usize {
         let ledger = self.ledger();
         ledger.families.len().saturating_sub(ledger.ended.len())
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {

@@ -132,23 +132,6 @@ impl Throttle {
         }
     }
 
-    /// How long `client` is blocked, if he is; reserves nothing.
-    #[must_use]
-    pub fn blocked(&self, client: ClientKey, now: Moment) -> Option<RetryAfter> {
-        self.0.clients.get(&client)?.blocked(now)
-    }
-
-    /// Clients remembered, for a gauge.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.order().len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The failures that still count, to be kept over a restart. An open slot is a failure: the
     /// process may die before it is resolved.
     #[must_use]
@@ -200,7 +183,7 @@ impl Throttle {
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Throttle")
-            .field("clients", &self.len())
+            .field("clients", &self.0.order().len())
             .finish_non_exhaustive()
     }
 }
@@ -353,11 +336,6 @@ impl Slot {
     /// The attempt was right, or nothing was verified at all.
     pub fn give_back(mut self) {
         self.resolve(None);
-    }
-
-    #[must_use]
-    pub fn client(&self) -> ClientKey {
-        self.client
     }
 
     fn resolve(&mut self, failure: Option<Moment>) {

@@ -89,7 +89,6 @@ refusal-https-only = This database speaks https only.
 refusal-too-many-failures = Too many failed logins. Try again in { $seconds } s.
 refusal-database-budget = Too many failed logins to this database. Try again in { $seconds } s.
 refusal-busy = The server is busy verifying passwords. Try again in { $seconds } s.
-refusal-not-ready = The server is starting or stopping. Try again in { $seconds } s.
 refusal-upstream-gone = The data server does not answer.
 refusal-upstream-timeout = The data server did not answer in time.
 refusal-no-print-service = No print service is set.

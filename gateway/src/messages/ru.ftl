@@ -89,7 +89,6 @@ refusal-https-only = База работает только по https.
 refusal-too-many-failures = Слишком много неудачных попыток входа. Повторите через { $seconds } с.
 refusal-database-budget = Слишком много неудачных попыток входа в базу. Повторите через { $seconds } с.
 refusal-busy = Сервер занят проверкой паролей. Повторите через { $seconds } с.
-refusal-not-ready = Сервер запускается или останавливается. Повторите через { $seconds } с.
 refusal-upstream-gone = Сервер данных не отвечает.
 refusal-upstream-timeout = Сервер данных не ответил вовремя.
 refusal-no-print-service = Служба печати не задана.

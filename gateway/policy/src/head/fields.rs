@@ -91,7 +91,7 @@ pub(super) fn is_alias_of_framing(name: &str) -> bool {
 
 /// The elements of a comma-separated list of tokens; empty ones are skipped (RFC 9110, 5.6.1),
 /// `None` stands for one that is no token.
-pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = Option<&str>> {
+fn tokens(value: &[u8]) -> impl Iterator<Item = Option<&str>> {
     value
         .split(|&byte| byte == b',')
         .map(trim)

@@ -164,36 +164,3 @@ fn nothing_secret_is_shown() {
     let shown = format!("{:?} {:?}", decoy(), IndexKey::new([1; 32]));
     assert_eq!(shown, "Decoy(…) IndexKey(…)");
 }
-
-#[test]
-fn an_administrator_needs_a_strong_password_and_others_are_warned() {
-    use Weakness::{Empty, NoDigit, NoLowerCase, NoUpperCase, Short, TooLong};
-    for strong in ["Abcdefg1", "Пароль-99", "ÉCOLEfra٣"] {
-        for role in Role::ALL {
-            assert_eq!(quality(role, strong), Quality::Good, "{strong}");
-        }
-    }
-    for (weak, lacks) in [
-        ("Abcdef1", vec![Short]),
-        ("abcdefg1", vec![NoUpperCase]),
-        ("ПАРОЛЬ-99", vec![NoLowerCase]),
-        ("Abcdefgh", vec![NoDigit]),
-        ("1234", vec![Short, NoUpperCase, NoLowerCase]),
-    ] {
-        assert_eq!(
-            quality(Role::Administrator, weak),
-            Quality::Refused(lacks.clone()),
-            "{weak}"
-        );
-        assert_eq!(quality(Role::MobileUser, weak), Quality::Weak(lacks));
-    }
-    for (password, weakness) in [(String::new(), Empty), ("Aa1".repeat(MAX_CHARS), TooLong)] {
-        for role in Role::ALL {
-            assert_eq!(
-                quality(role, &password),
-                Quality::Refused(vec![weakness]),
-                "{role}"
-            );
-        }
-    }
-}

@@ -51,10 +51,6 @@ fn the_eleventh_attempt_waits_until_the_first_failure_is_60_s_old() {
         fail(&throttle, CLIENT, after(second));
     }
     assert_eq!(blocked(&throttle, CLIENT, after(10)), 50);
-    assert_eq!(
-        throttle.blocked(CLIENT, after(10)),
-        Some(RetryAfter { seconds: 50 })
-    );
     assert_eq!(blocked(&throttle, CLIENT, after_ms(59_900)), 1);
     fail(&throttle, CLIENT, after_ms(60_100));
     assert_eq!(blocked(&throttle, CLIENT, after_ms(60_200)), 1);
@@ -186,7 +182,7 @@ fn a_flood_of_addresses_evicts_neither_a_block_nor_an_open_slot() {
     }
     for number in 1000..51_000 {
         fail(&throttle, client(number), after(1));
-        assert!(throttle.len() <= 100);
+        assert!(throttle.0.order().len() <= 100);
     }
     assert_eq!(blocked(&throttle, CLIENT, after(2)), 58);
     fail(&throttle, client(2), after(2));
@@ -228,11 +224,11 @@ fn expired_clients_make_room_as_new_ones_come() {
     for number in 0..1000 {
         fail(&throttle, client(number), after(0));
     }
-    assert_eq!(throttle.len(), 1000);
+    assert_eq!(throttle.0.order().len(), 1000);
     for number in 2000..2200 {
         fail(&throttle, client(number), after(60));
     }
-    assert_eq!(throttle.len(), 200);
+    assert_eq!(throttle.0.order().len(), 200);
 }
 
 #[test]
