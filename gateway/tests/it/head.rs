@@ -701,4 +701,34 @@ mod heavy {
         );
         assert_eq!(wire.upstream.requests().len(), 0);
     }
+
+    #[test]
+    fn five_hundred_dripping_heads_hold_no_good_client_up() {
+        let wire = Wire::new();
+        let mut dripping: Vec<_> = (0..500_usize)
+            .map(|number| {
+                let host = u8::try_from(number % 250 + 2).unwrap();
+                let mut client = wire.dial.from([127, 0, 7, host]).open();
+                client.send("GET /drip HTTP/1.1\r\nHost: h\r\nX: ");
+                client
+            })
+            .collect();
+        let mut good = wire.dial.open();
+        for _ in 0..200 {
+            assert_eq!(good.http("GET", "/good", &[], b"").text(), "ok");
+            assert_eq!(wire.dial.get("/good", &[]).text(), "ok");
+        }
+        for client in &mut dripping {
+            client.send("y");
+        }
+        for client in &mut dripping {
+            if let Ok(Reply::Response(answer)) = client.reply(false) {
+                assert_eq!(answer.status(), 408, "{}", answer.start);
+            }
+        }
+        assert_eq!(good.http("GET", "/good", &[], b"").text(), "ok");
+        for recorded in wire.upstream.requests() {
+            assert_eq!(recorded.message.method_and_target().1, "/good");
+        }
+    }
 }

@@ -24,6 +24,7 @@ mod login;
 mod matrix;
 mod ports;
 mod reload;
+mod rights;
 mod seen;
 mod separate;
 mod server_port;
