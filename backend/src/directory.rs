@@ -174,6 +174,9 @@ fn changed_databases(
             }
         }
     }
+    // Whoever stays as he was holds his port; it is the changed one who is told of him.
+    let changed = |database: &StoredDatabase| !before.contains(database);
+    after.sort_by_key(changed);
     check(&after)?;
     Ok(after)
 }
@@ -333,6 +336,13 @@ mod tests {
         assert_eq!(
             english(&refusal),
             "Port 9706 belongs to the database \"База a\""
+        );
+
+        let change = vec![set_port("a", 9708)];
+        let refusal = changed_databases(&before, change, &HashMap::new()).unwrap_err();
+        assert_eq!(
+            english(&refusal),
+            "Port 9708 belongs to the database \"База b\""
         );
 
         before[0].settings.print = PrintServer {

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{StorageError, Writer};
 
 /// A database without its users.
-#[derive(Clone, Debug)]
+#[derive(PartialEq, Eq, Clone, Debug)]
 pub(crate) struct StoredDatabase {
     pub(crate) id: DatabaseId,
     pub(crate) settings: DatabaseSettings,
