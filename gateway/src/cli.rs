@@ -101,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(run: Run) -> u8 {
     let overrides = Overrides { data: run.data };
+    let stamp = gateway::stamp(&run.config);
     let loaded = match gateway_config::load(&run.config, &overrides) {
         Ok(loaded) => loaded,
         Err(findings) => {
@@ -114,6 +115,7 @@ fn run(run: Run) -> u8 {
         overrides,
         config,
         warnings,
+        stamp,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

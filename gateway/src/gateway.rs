@@ -24,7 +24,7 @@ use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -68,7 +68,12 @@ pub(crate) struct Start {
     pub(crate) overrides: Overrides,
     pub(crate) config: Config,
     pub(crate) warnings: Vec<Finding>,
+    /// Of the file, taken before it was read: an edit made since then is still to come.
+    pub(crate) stamp: Stamp,
 }
+
+/// What tells one state of the configuration file from another.
+pub(crate) type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// The parts that a change of configuration or directory touches.
 struct World {
@@ -145,6 +150,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         overrides,
         config,
         warnings,
+        stamp,
     } = start;
     let data = config.data.clone();
     // Hashes, keys and a log with names: nobody else's business.
@@ -162,6 +168,8 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Before the ready line: until somebody listens, SIGHUP ends a process.
+    let hang_up = signal(SignalKind::hangup())?;
 
     let index_key = files::secret(&data.join("secrets").join("index.key")).context("index key")?;
     let cache = data.join("cache");
@@ -248,7 +256,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         welcome::ready_line(&status.report(), metrics)
     ));
 
-    tokio::spawn(Arc::clone(&world).follow_config());
+    tokio::spawn(Arc::clone(&world).follow_config(stamp, hang_up));
     tokio::spawn(Arc::clone(&world).follow_lists());
     tokio::spawn(Arc::clone(&world).every_second());
     tokio::spawn(Arc::clone(&world).resolve_names());
@@ -460,12 +468,7 @@ impl World {
     }
 
     /// SIGHUP, or the file itself: checked whole; faulty, the old one stays.
-    async fn follow_config(self: Arc<Self>) {
-        let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be heard; the file itself is still watched");
-            return;
-        };
-        let mut seen = stamp(&self.config_file);
+    async fn follow_config(self: Arc<Self>, mut seen: Stamp, mut hang_up: Signal) {
         let mut look = interval(LOOK_AT_CONFIG_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changing = None;
@@ -847,8 +850,8 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     .collect()
 }
 
-/// What tells one state of the configuration file from another.
-fn stamp(file: &Path) -> Option<(u64, u64, i64, i64)> {
+/// The file's present [`Stamp`].
+pub(crate) fn stamp(file: &Path) -> Stamp {
     use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(file).ok()?;
     Some((file.size(), file.ino(), file.ctime(), file.ctime_nsec()))
