@@ -137,6 +137,8 @@ impl Process {
         let end = Instant::now() + deadline;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.stdout.wait_for_the_end();
+                self.stderr.wait_for_the_end();
                 return status;
             }
             assert!(
@@ -211,6 +213,15 @@ impl Captured {
             writer.grown.notify_all();
         });
         captured
+    }
+
+    /// Its last words are read when its exit is known; a child of its own may hold the pipe longer.
+    fn wait_for_the_end(&self) {
+        let text = self.text.lock().unwrap();
+        let waited = self
+            .grown
+            .wait_timeout_while(text, Duration::from_secs(2), |text| !text.ended);
+        drop(waited.unwrap());
     }
 
     fn line(&self, deadline: Duration, fits: impl Fn(&str) -> bool) -> Option<String> {
