@@ -1,67 +1,51 @@
 //! The whole gateway: owns every part, starts them in order, brings changes into force, stops.
 //!
-//! Changes come from three sides: the configuration file, the backend's directory feed, the list
-//! files. Each is checked whole before anything is swapped; what is refused leaves everything as
-//! it was and stands in the log and in `status`.
+//! Changes while it runs are [`world`]'s.
+
+mod world;
 
 use std::{
-    collections::HashMap,
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
     net::SocketAddr,
     num::NonZeroU32,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use backend_types::Mode;
-use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides, Severity};
-use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
-use openssl::ssl::SslContext;
+use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides};
 use tokio::{
     net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 
+use self::world::{Sources, World, feed_copy, settings};
+pub(crate) use self::world::{Stamp, stamp};
 use crate::{
     backend_client::BackendAddress,
-    certificate::{Pair, Served},
     clock::Clock,
-    compile::{Certificates, CompileError, Compiler},
     connections::{Connections, DoorLimits},
-    directory::{Directory, ServerAddress, Upstream},
+    directory::ServerAddress,
     files, http_service,
-    listeners::{Listeners, Wanted},
-    lists::{self, ListWatch},
+    listeners::Listeners,
+    lists::ListWatch,
     logging,
     login::Logins,
-    messages::{self, Language},
     metrics::Metrics,
-    shared::{Settings, Shared},
+    shared::Shared,
     sockets,
     status::{BackendState, ServerPort, Status, Told},
-    tls, welcome, worker,
+    welcome, worker,
 };
 
 /// Running requests may finish within this after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// How soon a busy port is tried again, and windows are written to disk.
-const EVERY_SECOND: Duration = Duration::from_secs(1);
-/// How soon a changed configuration file is noticed.
-const LOOK_AT_CONFIG_EVERY: Duration = Duration::from_millis(300);
-/// How soon a backend that is away is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// In seconds.
-const SWEEP_SESSIONS_EVERY: u64 = 600;
-const RESOLVE_EVERY: Duration = Duration::from_secs(30);
-const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
-
 /// What `run` was told on the command line, the configuration read and without faults.
 pub(crate) struct Start {
     pub(crate) config_file: PathBuf,
@@ -70,77 +54,6 @@ pub(crate) struct Start {
     pub(crate) warnings: Vec<Finding>,
     /// Of the file, taken before it was read: an edit made since then is still to come.
     pub(crate) stamp: Stamp,
-}
-
-/// What tells one state of the configuration file from another.
-pub(crate) type Stamp = Option<(u64, u64, i64, i64)>;
-
-/// The parts that a change of configuration or directory touches.
-struct World {
-    config_file: PathBuf,
-    overrides: Overrides,
-    shared: Arc<Shared>,
-    listeners: Arc<Listeners>,
-    lists: Arc<ListWatch>,
-    status: Arc<Status>,
-    backend: Option<BackendAddress>,
-    certificates: Mutex<Option<Arc<Certificates>>>,
-    index_key: [u8; 32],
-    sources: Mutex<Sources>,
-    /// The backend's newest directory, also one that clashes with the file: when the file is
-    /// mended, it comes into force.
-    offered: Mutex<Option<backend_types::Directory>>,
-    /// One context per port and certificate, kept while both stay: tickets stay valid then.
-    contexts: Mutex<HashMap<(Holder, String), SslContext>>,
-    /// One change at a time.
-    changing: tokio::sync::Mutex<()>,
-}
-
-/// What the directory in force was compiled from.
-#[derive(Clone)]
-struct Sources {
-    config: Config,
-    feed: Option<backend_types::Directory>,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ChangeError {
-    #[error("{0}")]
-    Compile(#[from] CompileError),
-    #[error("{}", joined(.0))]
-    Clash(Vec<gateway_policy::ports::Clash>),
-    #[error("a TLS context cannot be made: {0}")]
-    Tls(#[from] openssl::error::ErrorStack),
-    #[error("the change was broken off: {0}")]
-    Lost(#[from] tokio::task::JoinError),
-}
-
-impl ChangeError {
-    /// For the administrator; what only an engineer can mend stays English.
-    fn words(&self, language: Language) -> String {
-        match self {
-            Self::Clash(clashes) => {
-                let words = clashes.iter().map(|clash| messages::clash(clash, language));
-                words.collect::<Vec<_>>().join("; ")
-            }
-            Self::Compile(CompileError::ClaimedTwice { id, yaml }) => messages::text(
-                language,
-                "claimed-twice",
-                &[("id", id.as_str()), ("file", yaml)],
-            ),
-            Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
-                self.to_string()
-            }
-        }
-    }
-}
-
-fn joined(clashes: &[gateway_policy::ports::Clash]) -> String {
-    clashes
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 /// Runs the gateway until SIGINT or SIGTERM.
@@ -289,413 +202,6 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl World {
-    /// The first directory. A clash between the two sources costs the backend's databases, not
-    /// the whole gateway.
-    async fn start_with(&self, feed: Option<backend_types::Directory>) -> anyhow::Result<()> {
-        let config = self.sources().config;
-        if let Some(feed) = feed
-            && self.take_feed(feed).await
-        {
-            return Ok(());
-        }
-        let alone = Sources { config, feed: None };
-        self.bring_into_force(alone)
-            .await
-            .with_context(|| self.config_file.display().to_string())
-    }
-
-    /// The backend's directory, if it goes with the file; else the one before stays in force.
-    async fn take_feed(&self, feed: backend_types::Directory) -> bool {
-        let revision = feed.revision;
-        self.offer(feed.clone());
-        let sources = Sources {
-            feed: Some(feed),
-            ..self.sources()
-        };
-        let taken = self.bring_into_force(sources).await;
-        match &taken {
-            Ok(()) => tracing::info!(revision, "directory in force"),
-            Err(fault) => {
-                tracing::error!(%fault, revision, "the directory before stays in force");
-            }
-        }
-        let language = self.shared.language();
-        let fault = taken.err().map(|fault| fault.words(language));
-        let good = fault.is_none();
-        self.backend_told(|state| *state = BackendState { revision, fault });
-        good
-    }
-
-    fn offer(&self, feed: backend_types::Directory) {
-        self.keep_feed(&feed);
-        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
-    }
-
-    fn offered(&self) -> Option<backend_types::Directory> {
-        self.offered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn sources(&self) -> Sources {
-        self.sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Checks `sources` whole, then swaps the directory, then moves the ports.
-    async fn bring_into_force(&self, sources: Sources) -> Result<(), ChangeError> {
-        let _one_change = self.changing.lock().await;
-        let (directory, certificates) = self.compile(&sources).await?;
-        let certificates = Arc::new(certificates);
-        let wanted = self.wanted(&sources.config, &directory, &certificates)?;
-        self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
-        let folders: Vec<PathBuf> = directory
-            .databases()
-            .iter()
-            .map(|one| one.folder.clone())
-            .collect();
-        // Users, lists and rights first: a port must not open before they are known.
-        self.shared
-            .settings
-            .store(Arc::new(settings(&sources.config)));
-        self.shared.directory.store(Arc::new(directory));
-        *self
-            .certificates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(certificates);
-        self.lists.keep(&folders);
-        self.listeners
-            .apply(&wanted)
-            .await
-            .map_err(ChangeError::Clash)?;
-        self.shared.reconsider_connections();
-        let server = &sources.config.server;
-        let server = ServerPort {
-            port: server.port,
-            https: server.https,
-        };
-        self.status.tell(|told| told.server = Some(server));
-        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
-        Ok(())
-    }
-
-    fn certificates(&self) -> Option<Arc<Certificates>> {
-        self.certificates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    async fn compile(&self, sources: &Sources) -> Result<(Directory, Certificates), ChangeError> {
-        let (sources, file) = (sources.clone(), self.config_file.clone());
-        let lists = Arc::clone(&self.lists);
-        let (backend, index_key) = (self.backend.clone(), self.index_key);
-        let compiled = tokio::task::spawn_blocking(move || {
-            let compiler = Compiler {
-                config: &sources.config,
-                file: &file,
-                lists: &lists,
-                index_key,
-                backend: backend.as_ref(),
-            };
-            compiler.compile(sources.feed.as_ref())
-        });
-        let (directory, certificates) = compiled.await??;
-        // A name that resolves slowly must not hold the change up; it is asked again later.
-        drop(timeout(RESOLVE_LIMIT, resolve_all(&directory, true)).await);
-        Ok((directory, certificates))
-    }
-
-    fn wanted(
-        &self,
-        config: &Config,
-        directory: &Directory,
-        certificates: &Certificates,
-    ) -> Result<Vec<Wanted>, ChangeError> {
-        let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut contexts = HashMap::new();
-        let mut context = |holder: &Holder, served: &Served| {
-            let pair = match served.as_ref().map_err(Arc::clone).and_then(Pair::in_force) {
-                Ok(pair) => pair,
-                Err(fault) => return Ok(Err(fault.to_string())),
-            };
-            let key = (holder.clone(), pair.thumbprint_sha256());
-            let context = match kept.get(&key) {
-                Some(context) => context.clone(),
-                None => tls::context(&pair, &holder.to_string())?,
-            };
-            contexts.insert(key, context.clone());
-            Ok::<_, ChangeError>(Ok(context))
-        };
-        let mut wanted = Vec::new();
-        let mut want = |holder: Holder, port, https, served: &Served| {
-            let tls = if https {
-                Some(context(&holder, served)?)
-            } else {
-                None
-            };
-            wanted.push(Wanted {
-                holder,
-                port,
-                https,
-                tls,
-            });
-            Ok::<_, ChangeError>(())
-        };
-        let server = &config.server;
-        want(
-            Holder::Server,
-            server.port,
-            server.https,
-            &certificates.server,
-        )?;
-        for database in directory.databases() {
-            if database.mode != Mode::Server {
-                continue;
-            }
-            let (id, https, served) = (&database.id, database.https, &database.certificate);
-            want(Holder::Data(id.clone()), database.port, https, served)?;
-            if let Some(print) = &database.print {
-                want(Holder::Print(id.clone()), print.port, https, served)?;
-            }
-        }
-        *kept = contexts;
-        Ok(wanted)
-    }
-
-    /// SIGHUP, or the file itself: checked whole; faulty, the old one stays.
-    async fn follow_config(self: Arc<Self>, mut seen: Stamp, mut hang_up: Signal) {
-        let mut look = interval(LOOK_AT_CONFIG_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changing = None;
-        loop {
-            tokio::select! {
-                _ = hang_up.recv() => {}
-                _ = look.tick() => {
-                    let now = stamp(&self.config_file);
-                    if now == seen {
-                        continue;
-                    }
-                    // Read it when it has rested for one look: editors write in pieces.
-                    if changing != Some(now) {
-                        changing = Some(now);
-                        continue;
-                    }
-                }
-            }
-            seen = stamp(&self.config_file);
-            changing = None;
-            self.reload().await;
-        }
-    }
-
-    async fn reload(&self) {
-        let (file, overrides) = (self.config_file.clone(), self.overrides.clone());
-        let loaded =
-            tokio::task::spawn_blocking(move || gateway_config::load(&file, &overrides)).await;
-        let loaded = match loaded {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(findings)) => {
-                let faults = findings
-                    .iter()
-                    .filter(|one| one.severity() == Severity::Fault);
-                return self.faulty(faults.map(|fault| self.words(fault)).collect());
-            }
-            Err(fault) => return self.faulty(vec![fault.to_string()]),
-        };
-        let before = self.sources();
-        let mut warnings: Vec<String> = loaded
-            .warnings
-            .iter()
-            .map(|warning| self.words(warning))
-            .collect();
-        warnings.extend(needs_restart(&before.config, &loaded.config));
-        match self.reload_with(loaded.config, before.feed).await {
-            Ok(()) => {
-                tracing::info!(file = %self.config_file.display(), "configuration in force");
-                for warning in &warnings {
-                    tracing::warn!(finding = warning, "configuration");
-                }
-                self.status.tell(|told| {
-                    told.config_faults.clear();
-                    told.config_warnings = warnings;
-                });
-            }
-            Err(fault) => {
-                let words = fault.words(self.shared.language());
-                self.faulty(vec![format!("{}: {words}", self.config_file.display())]);
-            }
-        }
-    }
-
-    /// With the newest directory that the backend has offered, else with the one in force.
-    async fn reload_with(
-        &self,
-        config: Config,
-        in_force: Option<backend_types::Directory>,
-    ) -> Result<(), ChangeError> {
-        let offered = self.offered();
-        let with = |feed| Sources {
-            config: config.clone(),
-            feed,
-        };
-        match self.bring_into_force(with(offered.clone())).await {
-            Ok(()) if offered.is_some() => self.backend_told(|state| state.fault = None),
-            Ok(()) => {}
-            Err(_) if offered != in_force => self.bring_into_force(with(in_force)).await?,
-            Err(fault) => return Err(fault),
-        }
-        Ok(())
-    }
-
-    fn words(&self, finding: &Finding) -> String {
-        finding.render(self.shared.language())
-    }
-
-    fn faulty(&self, faults: Vec<String>) {
-        for fault in &faults {
-            tracing::error!(fault, "the configuration read before stays in force");
-        }
-        self.status.tell(|told| told.config_faults = faults);
-    }
-
-    fn backend_told(&self, change: impl FnOnce(&mut BackendState)) {
-        self.status
-            .tell(|told| change(told.backend.get_or_insert_default()));
-    }
-
-    /// The backend's directory by revision; while it is away, what it said last stays.
-    async fn follow_backend(self: Arc<Self>) {
-        let Some(backend) = self.backend.clone() else {
-            return;
-        };
-        let mut revision = self.offered().map_or(0, |feed| feed.revision);
-        let mut away = false;
-        loop {
-            match backend.directory(revision).await {
-                Ok(Some(feed)) => {
-                    revision = feed.revision;
-                    self.take_feed(feed).await;
-                    away = false;
-                }
-                Ok(None) => {
-                    if away {
-                        away = false;
-                        self.backend_told(|state| state.fault = None);
-                    }
-                }
-                // The embedded backend stops with the gateway.
-                Err(_) if *self.shared.stop.borrow() => return,
-                Err(fault) => {
-                    if !away {
-                        away = true;
-                        tracing::error!(%fault, "the backend is away; its last directory stays in force");
-                    }
-                    self.backend_told(|state| state.fault = Some(fault.to_string()));
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-            }
-        }
-    }
-
-    /// For a start while the backend is away.
-    fn keep_feed(&self, feed: &backend_types::Directory) {
-        let file = feed_copy(&self.sources().config.data.join("cache"));
-        let kept = serde_json::to_vec(feed)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| files::replace(&file, 0o600, &bytes));
-        if let Err(fault) = kept {
-            tracing::error!(file = %file.display(), %fault, "the directory cannot be kept over a restart");
-        }
-    }
-
-    async fn follow_lists(self: Arc<Self>) {
-        let mut look = interval(lists::LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            look.tick().await;
-            let (lists, now) = (Arc::clone(&self.lists), self.shared.now());
-            match tokio::task::spawn_blocking(move || lists.look(now)).await {
-                Ok(true) => self.shared.reconsider_connections(),
-                Ok(false) => {}
-                Err(fault) => tracing::error!(%fault, "the list files were not looked at"),
-            }
-        }
-    }
-
-    async fn every_second(self: Arc<Self>) {
-        let mut ticks = 0_u64;
-        let mut tick = interval(EVERY_SECOND);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            self.shared.connections.sweep();
-            ticks += 1;
-            if ticks.is_multiple_of(SWEEP_SESSIONS_EVERY)
-                && let Err(fault) = self.shared.logins.sweep_sessions(self.shared.now()).await
-            {
-                tracing::error!(%fault, "ended sessions stay on disk");
-            }
-            if let Err(fault) = self.shared.logins.save_windows(self.shared.now()).await {
-                tracing::error!(%fault, "throttle windows are not on disk");
-            }
-            // Busy ports are tried again; a certificate's end is noticed within a minute.
-            if (self.listeners.any_closed() || ticks.is_multiple_of(60))
-                && let Err(fault) = self.apply_again().await
-            {
-                tracing::error!(%fault, "a closed port cannot be tried again");
-            }
-        }
-    }
-
-    /// The directory in force on the ports once more.
-    async fn apply_again(&self) -> Result<(), ChangeError> {
-        let _one_change = self.changing.lock().await;
-        let directory = self.shared.directory.load_full();
-        let Some(certificates) = self.certificates() else {
-            return Ok(());
-        };
-        let wanted = self.wanted(&self.sources().config, &directory, &certificates)?;
-        self.listeners
-            .apply(&wanted)
-            .await
-            .map_err(ChangeError::Clash)
-    }
-
-    async fn resolve_names(self: Arc<Self>) {
-        let mut tick = interval(RESOLVE_EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            resolve_all(&self.shared.directory.load_full(), false).await;
-        }
-    }
-}
-
-/// Upstreams by name; `new_only` leaves those that have an address.
-async fn resolve_all(directory: &Directory, new_only: bool) {
-    for database in directory.databases() {
-        let data = match &database.upstream {
-            Upstream::Server(server) => Some(server),
-            Upstream::Backend(BackendAddress::Tcp { server, .. }) => Some(&**server),
-            Upstream::Backend(BackendAddress::Unix(_)) => None,
-        };
-        let print = database
-            .print
-            .as_ref()
-            .and_then(|print| print.upstream.as_ref());
-        for server in [data, print].into_iter().flatten() {
-            if !(new_only && server.address().is_some()) {
-                server.resolve().await;
-            }
-        }
-    }
-}
-
 /// The embedded backend and its socket.
 struct Embedded {
     running: backend::Running,
@@ -760,10 +266,6 @@ async fn first_feed(
     copy
 }
 
-fn feed_copy(cache: &Path) -> PathBuf {
-    cache.join("directory.json")
-}
-
 async fn serve_metrics(address: SocketAddr, status: &Arc<Status>) -> Option<SocketAddr> {
     let bound = async {
         let listener = TcpListener::bind(address).await?;
@@ -812,15 +314,6 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn settings(config: &Config) -> Settings {
-    // The configuration has refused a /0 already; should one get here, nobody is trusted.
-    let trusted = TrustedProxies::new(config.trusted_proxies.iter().map(|net| net.0));
-    Settings {
-        language: config.language,
-        trusted_proxies: trusted.unwrap_or_default(),
-    }
-}
-
 fn door_limits(config: &Config) -> DoorLimits {
     let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     DoorLimits {
@@ -832,29 +325,6 @@ fn door_limits(config: &Config) -> DoorLimits {
 
 fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
-}
-
-/// Keys that only a start reads.
-fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
-    [
-        ("data", before.data != after.data),
-        ("listen", before.listen != after.listen),
-        ("log", before.log != after.log),
-        ("metrics", before.metrics != after.metrics),
-        ("limits", before.limits != after.limits),
-        ("backend", before.backend != after.backend),
-    ]
-    .into_iter()
-    .filter(|(_, changed)| *changed)
-    .map(|(key, _)| format!("{key}: takes effect at the next start"))
-    .collect()
-}
-
-/// The file's present [`Stamp`].
-pub(crate) fn stamp(file: &Path) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(file).ok()?;
-    Some((file.size(), file.ino(), file.ctime(), file.ctime_nsec()))
 }
 
 /// People's text and the ready line go to stdout; a closed stdout is no reason to stop.

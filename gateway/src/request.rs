@@ -283,6 +283,7 @@ impl Connection {
         let mut first_head_by = Some(Instant::now() + HEAD_LIMIT);
         loop {
             let first = tokio::select! {
+                biased; // what has come is served
                 first = timeout(wait, stream.first_byte()) => first,
                 () = over(self.closing.clone(), self.stopping.clone()) => break,
             };
@@ -314,6 +315,7 @@ impl Connection {
         let mut bytes = BytesMut::with_capacity(1024);
         bytes.put_u8(first);
         let read = tokio::select! {
+            biased;
             read = timeout_at(head_by, read_head(&mut stream, &mut bytes)) => read,
             () = over(self.closing.clone(), self.stopping.clone()) => return None,
         };

@@ -177,11 +177,11 @@ fn write_without_end(place: &Place, round: usize) -> mpsc::UnboundedReceiver<Str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_kills_lose_no_acknowledged_document() {
+async fn fifty_kills_lose_no_acknowledged_document() {
     let place = Place::new();
     let mut process = place.start();
     let mut written = BTreeSet::new();
-    for round in 0..30 {
+    for round in 0..50 {
         let mut acknowledged = write_without_end(&place, round);
         for _ in 0..=round % 7 * 3 {
             written.insert(acknowledged.recv().await.unwrap());
