@@ -61,8 +61,10 @@ pub(crate) async fn attack(
             });
             sleep(PACE).await;
         }
-        // Nobody waits when the good client has failed.
-        drop(at_it.send(()).is_err());
+        match at_it.send(()) {
+            // Nobody waits when the good client has failed.
+            Ok(()) | Err(()) => {}
+        }
         all.join_all().await
     };
     local.run_until(come_again).await.concat()
