@@ -141,6 +141,12 @@ impl Gateway {
         Dial::plain(self.address(id))
     }
 
+    /// Its file.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Replaces the file by rename and leaves the rest to the gateway's watch.
     pub fn write_config(&self, yaml: &str) {
         replace(&self.config, yaml);

@@ -295,3 +295,28 @@ fn a_switched_off_login_and_a_removed_database_act_on_live_sessions() {
     let named = log_in(&dial, "hand", "hand-word");
     ask(&dial, &upstream, Way::Close, Some(&bearer(&named)), 200);
 }
+
+#[test]
+#[ignore = "open: it lives again"]
+fn a_session_that_was_ended_by_a_removal_stays_ended_when_its_user_returns() {
+    let upstream = upstream();
+    let plan = Plan::new();
+    let user = plan.user("boss", "administrator", "Boss-Word1");
+    let other = plan.user("other", "administrator", "Other-Word1");
+    let database = Database::new("a", upstream.url()).with_users([other, user.clone()]);
+    let mut house = plan.with(database).start();
+    let dial = house.dial("a");
+    let token = bearer(&log_in(&dial, "boss", "Boss-Word1"));
+    let status = || dial.get("/x", &[("Authorization", &token)]).status();
+    assert_eq!(status(), 200);
+    house.change(|front| drop(front.databases[0].users.pop()));
+    eventually(DEADLINE, "the removed user's session ends", || {
+        (status() == 401).then_some(())
+    });
+    house.change(|front| front.databases[0].users.push(user));
+    eventually(DEADLINE, "the user is back", || {
+        let answer = dial.get(&crate::house::session_query("boss", "Boss-Word1"), &[]);
+        (answer.status() == 200).then_some(())
+    });
+    assert_eq!(status(), 401);
+}

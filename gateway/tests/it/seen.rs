@@ -181,3 +181,22 @@ fn secrets_in_the_data_folder_are_for_the_owner_alone() {
         }
     }
 }
+
+#[test]
+#[ignore = "open: 1024 descriptors on Debian"]
+fn the_soft_limit_of_descriptors_is_raised() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::open_to(&upstream);
+    let file = plan.path().join("gateway.yaml");
+    std::fs::write(&file, plan.front.yaml()).unwrap();
+    let script = "ulimit -Sn 256 && exec \"$0\" run --config gateway.yaml";
+    let process = harness::Process::start("sh", ["-c", script, GATEWAY], plan.path());
+    process.ready();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_ne!(words[3], "256", "{line}");
+}

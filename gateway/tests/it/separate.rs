@@ -421,3 +421,34 @@ fn a_port_claimed_by_both_sources_is_a_fault_until_one_gives_way() {
         page.text().contains("Магазин 15").then_some(())
     });
 }
+
+#[test]
+#[ignore = "open: 35 s at start"]
+fn a_backend_that_says_nothing_holds_no_port_closed_and_no_stop_up() {
+    let backend = Backend::start();
+    let upstream = harness::RecordingUpstream::ok();
+    let own = format!(
+        "databases:\n  - {{id: own, name: Own, https: false, authentication: none, rights: pass, \
+         port: 0, upstream: \"{}\"}}\n",
+        upstream.url()
+    );
+    let mut front = backend.gateway_with(KEY, &own);
+    eventually(DEADLINE, "the directory is there", || front.address(SHOP));
+    front.gateway.terminate();
+    let address = backend.address;
+    drop(backend);
+    // Takes connections and never answers: the listener's backlog does that alone.
+    let _silent = eventually(DEADLINE, "the port", || {
+        std::net::TcpListener::bind(address).ok()
+    });
+    let config = front.gateway.config().to_owned();
+    let soon = std::time::Duration::from_secs(15);
+    let mut process = Gateway::spawn(GATEWAY, &config, &front.data);
+    let line = process.stdout_line(soon, |line| line.starts_with("ready {"));
+    assert!(
+        line.contains("Own") && line.contains("Магазин 15"),
+        "from the copy on disk: {line}"
+    );
+    process.signal("TERM");
+    assert_eq!(process.wait_exit(soon).code(), Some(0));
+}
