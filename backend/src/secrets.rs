@@ -24,6 +24,8 @@ pub enum SecretError {
     NoRandomness(#[from] openssl::error::ErrorStack),
     #[error("Argon2 does not take its parameters: {0}")]
     Parameters(#[from] argon2::Error),
+    #[error("the database's index key is not 32 bytes in hex: {0}")]
+    IndexKey(#[from] hex::FromHexError),
     #[error("a password could not be hashed: {0}")]
     NotHashed(#[from] argon2::password_hash::Error),
     #[error("the thread that hashed was lost: {0}")]
@@ -63,7 +65,7 @@ impl Hasher {
             let _permit = permit;
             Ok(Stored {
                 hash: hash(&secret)?,
-                index: index(&index_key, &secret),
+                index: index(&index_key, &secret)?,
             })
         });
         task.await?
@@ -76,12 +78,13 @@ pub(crate) fn normal(secret: &str) -> String {
 }
 
 /// Hex of HMAC-SHA-256 over a secret in its [`normal`] form.
-pub(crate) fn index(index_key: &str, secret: &str) -> String {
-    let key = hex::decode(index_key).unwrap_or_else(|_| index_key.as_bytes().to_vec());
+fn index(index_key: &str, secret: &str) -> Result<String, SecretError> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(index_key, &mut key)?;
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length");
     mac.update(secret.as_bytes());
-    hex::encode(mac.finalize().into_bytes())
+    Ok(hex::encode(mac.finalize().into_bytes()))
 }
 
 fn hash(secret: &str) -> Result<String, SecretError> {
@@ -152,15 +155,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_stored_password_is_an_argon2id_hash_and_its_index() {
-        let stored = Hasher::new().store("00ff", "пароль").await.unwrap();
+        let (key, other) = ("0f".repeat(32), "f0".repeat(32));
+        let stored = Hasher::new().store(&key, "пароль").await.unwrap();
         assert!(
             stored.hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{}",
             stored.hash
         );
-        assert_eq!(stored.index, index("00ff", "пароль"));
-        assert_ne!(stored.index, index("00fe", "пароль"));
+        assert_eq!(stored.index, index(&key, "пароль").unwrap());
+        assert_ne!(stored.index, index(&other, "пароль").unwrap());
         assert!(!stored.hash.contains("пароль"));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_32_bytes_in_hex_indexes_nothing() {
+        assert!(index(&new_index_key().unwrap(), "пароль").is_ok());
+        for key in ["", "00ff", "key", &"0g".repeat(32), &"00".repeat(33)] {
+            let stored = Hasher::new().store(key, "пароль").await;
+            assert!(matches!(stored, Err(SecretError::IndexKey(_))), "{key}");
+        }
     }
 
     #[test]

@@ -67,10 +67,12 @@ pub(crate) async fn all(
     Ok(answered.collect())
 }
 
-/// A name or an id in the form in which logins are compared: NFC, trimmed, case folded.
+/// A name or an id in the form in which logins are compared: NFC, trimmed, case folded; character
+/// by character as the gateway does it, or the two would disagree on who is who.
 pub(crate) fn login(name: &str) -> String {
-    let composed: String = name.trim().nfc().collect();
-    composed.to_lowercase()
+    // Lower-casing may decompose (İ), so NFC comes last as well.
+    let lower: String = name.nfc().flat_map(char::to_lowercase).collect();
+    lower.trim().nfc().collect()
 }
 
 /// What a request says about a password or a barcode.
@@ -264,5 +266,29 @@ pub(crate) async fn require_administrator(
     match directory::has_administrator(connection, database).await? {
         true => Ok(()),
         false => Err(ApiError::conflict(Message::new("last-administrator"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::login;
+
+    #[test]
+    fn spellings_of_one_login_are_one() {
+        for (spelling, folded) in [
+            (" Иванов\t", "иванов"),
+            ("И\u{306}од", "йод"),
+            // A final sigma is no letter of its own here.
+            ("ΟΔΟΣ", "οδοσ"),
+            ("οδοσ", "οδοσ"),
+            ("İ", "i\u{307}"),
+            ("I\u{307}", "i\u{307}"),
+            ("ẞ", "ß"),
+        ] {
+            assert_eq!(login(spelling), folded, "{spelling}");
+            assert_eq!(login(folded), folded, "{folded}");
+        }
+        assert_ne!(login("οδος"), login("οδοσ"));
+        assert_ne!(login("Иванов 2"), login("Иванов"));
     }
 }
