@@ -69,15 +69,6 @@ impl Dial {
         }
     }
 
-    /// Another port, all else the same.
-    #[must_use]
-    pub fn port(&self, port: u16) -> Self {
-        Self {
-            to: SocketAddr::new(self.to.ip(), port),
-            ..self.clone()
-        }
-    }
-
     /// How long one read may take; the default is [`DEADLINE`].
     #[must_use]
     pub fn patient(&self, read_timeout: Duration) -> Self {

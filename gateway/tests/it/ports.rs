@@ -185,16 +185,40 @@ fn a_database_is_switched_between_http_and_https() {
 
 #[test]
 fn https_without_a_usable_certificate_is_closed_and_the_reason_shown() {
+    closed_without(|authority| {
+        let (one, other) = (
+            authority.issue("one", HOSTS),
+            authority.issue("other", HOSTS),
+        );
+        harness::Issued {
+            chain: one.chain,
+            key: other.key,
+        }
+    });
+}
+
+#[test]
+fn an_expired_certificate_is_none() {
+    closed_without(|authority| authority.issue_for("old", HOSTS, -1));
+}
+
+const HOSTS: &[&str] = &["127.0.0.1"];
+
+/// Database `a` has this certificate; the others serve.
+#[track_caller]
+fn closed_without(certificate: impl FnOnce(&Authority) -> harness::Issued) {
     let a = named("a");
     let mut plan = Plan::new().with(on("a", 0, &a)).with(on("b", 0, &a));
-    let authority = Authority::new(plan.path());
-    let one = authority.issue("one", &["127.0.0.1"]);
-    let other = authority.issue("other", &["127.0.0.1"]);
+    let issued = certificate(&Authority::new(plan.path()));
+    let file = issued
+        .chain
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     plan.front.databases[0].https = true;
-    plan.front.databases[0].certificate = Some(harness::Issued {
-        chain: one.chain,
-        key: other.key,
-    });
+    plan.front.databases[0].certificate = Some(issued);
     let house = plan.start();
     assert_eq!(who(&house.dial("b")).as_deref(), Some("a"));
     let state = house.state("a");
@@ -202,18 +226,17 @@ fn https_without_a_usable_certificate_is_closed_and_the_reason_shown() {
         assert!(Dial::tls_blindly(address).try_open().is_err());
         let answer = Dial::plain(address).open().try_http("GET", "/x", &[], b"");
         if let Ok(Reply::Response(answer)) = answer {
-            assert_eq!(
-                answer.status(),
-                400,
-                "at most the words that this is an https port"
-            );
+            // At most the words that this is an https port.
+            assert_eq!(answer.status(), 400);
         }
     }
     assert!(
-        state["reason"].is_string() || state.to_string().contains("key"),
+        state["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains(&file)),
         "{state}"
     );
-    house.logged(&["certificate"]);
+    house.logged(&[&file]);
     assert_eq!(a.requests().len(), 1);
 }
 
