@@ -37,7 +37,7 @@ pub struct RecordingUpstream {
 struct Shared {
     requests: Mutex<Vec<Recorded>>,
     bytes: Mutex<Vec<Vec<u8>>>,
-    streams: Mutex<Vec<TcpStream>>,
+    streams: Mutex<Vec<(usize, TcpStream)>>,
     connections: AtomicUsize,
     stopped: AtomicBool,
 }
@@ -159,7 +159,7 @@ impl RecordingUpstream {
 
     /// Closes every open connection; the port stays open.
     pub fn close_connections(&self) {
-        for stream in self.shared.streams.lock().unwrap().drain(..) {
+        for (_, stream) in self.shared.streams.lock().unwrap().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
         }
     }
@@ -188,12 +188,13 @@ impl Shared {
         drop(stream.set_nodelay(true));
         drop(stream.set_read_timeout(Some(DEADLINE * 3)));
         if let Ok(copy) = stream.try_clone() {
-            self.streams.lock().unwrap().push(copy);
+            self.streams.lock().unwrap().push((connection, copy));
         }
         let mut wire = Wire {
             stream,
             shared: Arc::clone(&self),
             connection,
+            reset: false,
         };
         let mut buffered = Buffered::default();
         while let Ok(Some(message)) = buffered.head(&mut wire) {
@@ -218,7 +219,9 @@ impl Shared {
                 break;
             }
         }
-        drop(wire.stream.shutdown(Shutdown::Both));
+        if !wire.reset {
+            drop(wire.stream.shutdown(Shutdown::Both));
+        }
     }
 }
 
@@ -227,6 +230,8 @@ struct Wire {
     stream: TcpStream,
     shared: Arc<Shared>,
     connection: usize,
+    /// Closed without a shutdown: what lingers is thrown away.
+    reset: bool,
 }
 
 impl Read for Wire {
@@ -342,6 +347,23 @@ impl Exchange<'_> {
     pub fn close(&mut self) {
         self.closing = true;
         self.body_read = true;
+    }
+
+    /// Ends this connection with a reset, as one that died.
+    ///
+    /// # Errors
+    /// Always: the behaviour returns it, and the connection is over.
+    pub fn reset(&mut self) -> io::Result<()> {
+        let connection = self.connection();
+        self.wire
+            .shared
+            .streams
+            .lock()
+            .unwrap()
+            .retain(|(known, _)| *known != connection);
+        socket2::SockRef::from(&self.wire.stream).set_linger(Some(Duration::ZERO))?;
+        self.wire.reset = true;
+        Err(io::ErrorKind::ConnectionReset.into())
     }
 
     /// Sends back whatever comes, until the other side ends: what a WebSocket is for a forwarder.

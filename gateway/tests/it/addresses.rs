@@ -342,30 +342,51 @@ fn too_many_connections_of_one_address_are_closed_and_a_whitelisted_one_is_exemp
     plan.front.limits = Some((3, 1000, 1000));
     plan.front.list("a", "whitelist", "127.0.0.9\n");
     let house = plan.start();
-    let served = |address: [u8; 4]| -> Vec<_> {
-        let mut open: Vec<_> = (0..5)
-            .map(|_| house.dial("a").from(address).open())
-            .collect();
-        let status: Vec<_> = open
-            .iter_mut()
-            .map(|client| {
-                matches!(
-                    client.try_http("GET", "/x", &[], b""),
-                    Ok(harness::Reply::Response(_))
-                )
-            })
-            .collect();
-        drop(open);
-        status
-    };
+    let dial = house.dial("a");
+    assert_eq!(five_at_once(&dial.from(STRANGER), ""), 3);
+    assert_eq!(five_at_once(&dial.from(LISTED), ""), 5);
+}
+
+#[test]
+#[ignore = "open: nobody is exempt there"]
+fn a_whitelisted_address_is_exempt_from_the_cap_on_the_server_port() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = Plan::open_to(&upstream);
+    plan.front.limits = Some((3, 1000, 1000));
+    plan.front.list("a", "whitelist", "127.0.0.9\n");
+    let house = plan.start();
+    let dial = Dial::plain(house.server_address());
+    assert_eq!(five_at_once(&dial.from(STRANGER), ""), 3);
+    assert_eq!(five_at_once(&dial.from(LISTED), ""), 5);
+}
+
+/// How many of five connections open at once are served; `first` goes before each request.
+fn five_at_once(dial: &Dial, first: &str) -> usize {
+    let mut open: Vec<_> = (0..5).map(|_| dial.open()).collect();
+    let served = open.iter_mut().filter_map(|client| {
+        let request = client.request("GET", "/a/x", &[], b"");
+        client.send([first.as_bytes(), &request].concat());
+        matches!(client.reply(false), Ok(harness::Reply::Response(_))).then_some(())
+    });
+    served.count()
+}
+
+#[test]
+#[ignore = "open: the named client has no cap"]
+fn the_cap_holds_for_the_client_that_a_trusted_proxy_names() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = Plan::open_to(&upstream);
+    plan.front.limits = Some((3, 1000, 1000));
+    plan.front.trusted_proxies = vec!["127.0.0.77".to_owned()];
+    let house = plan.start();
+    let proxy = house.dial("a").from([127, 0, 0, 77]);
+    let named = |client: &str| format!("PROXY TCP4 {client} 127.0.0.1 40000 80\r\n");
+    assert_eq!(five_at_once(&proxy, &named("10.0.0.1")), 3);
     assert_eq!(
-        served(STRANGER)
-            .into_iter()
-            .filter(|served| *served)
-            .count(),
-        3
+        five_at_once(&proxy, &named("10.0.0.2")),
+        3,
+        "each client by itself"
     );
-    assert_eq!(served(LISTED), [true; 5]);
 }
 
 mod heavy {

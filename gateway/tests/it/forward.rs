@@ -304,45 +304,81 @@ fn an_upstream_that_breaks_off_before_a_byte_is_a_502_and_after_it_a_cut() {
     }
 }
 
-/// Serves one request a connection and closes the second time it is asked on it.
-fn stale(served: &Arc<AtomicUsize>) -> RecordingUpstream {
+/// How a kept connection dies.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    Closed,
+    Reset,
+}
+
+/// Serves one request a connection; the second time it is asked on it, that dies.
+fn stale(served: &Arc<AtomicUsize>, death: Death) -> RecordingUpstream {
     let served = Arc::clone(served);
     let last = Mutex::new(usize::MAX);
     RecordingUpstream::start(move |exchange| {
         exchange.read_body()?;
         let used = std::mem::replace(&mut *last.lock().unwrap(), exchange.connection());
         if used == exchange.connection() {
-            exchange.close();
-            return Ok(());
+            return match death {
+                Death::Closed => {
+                    exchange.close();
+                    Ok(())
+                }
+                Death::Reset => exchange.reset(),
+            };
         }
         served.fetch_add(1, Ordering::SeqCst);
         exchange.respond(200, &[], b"ok")
     })
 }
 
-#[test]
-fn an_idempotent_request_is_tried_again_once_when_its_kept_connection_was_stale() {
+#[track_caller]
+fn is_tried_again(death: Death) {
     let served = Arc::new(AtomicUsize::new(0));
-    let upstream = stale(&served);
+    let upstream = stale(&served, death);
     let (_house, dial) = in_front_of(&upstream);
     let mut client = dial.open();
-    for method in ["GET", "HEAD", "GET", "PUT", "DELETE"] {
-        let answer = client.http(method, "/x", &[], b"");
-        assert_eq!(answer.status(), 200, "{method}");
+    let asked = [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("GET", ""),
+        ("PUT", "body"),
+        ("DELETE", ""),
+        ("GET", ""),
+    ];
+    for (method, body) in asked {
+        let answer = client.http(method, "/x", &[], body.as_bytes());
+        assert_eq!(answer.status(), 200, "{method}, {death:?}");
     }
     let requests = upstream.requests();
     assert!(
-        requests.len() <= 9,
+        requests.len() < 2 * asked.len(),
         "each at most twice: {}",
         requests.len()
     );
-    assert_eq!(served.load(Ordering::SeqCst), 5);
+    assert_eq!(served.load(Ordering::SeqCst), asked.len());
+}
+
+#[test]
+fn an_idempotent_request_is_tried_again_once_when_its_kept_connection_was_stale() {
+    is_tried_again(Death::Closed);
+}
+
+#[test]
+fn an_idempotent_request_is_tried_again_once_when_its_kept_connection_was_reset() {
+    is_tried_again(Death::Reset);
 }
 
 #[test]
 fn a_post_is_never_sent_twice() {
+    for death in [Death::Closed, Death::Reset] {
+        sends_a_post_once(death);
+    }
+}
+
+fn sends_a_post_once(death: Death) {
     let served = Arc::new(AtomicUsize::new(0));
-    let upstream = stale(&served);
+    let upstream = stale(&served, death);
     let (_house, dial) = in_front_of(&upstream);
     assert_eq!(dial.get("/x", &[]).status(), 200);
     for number in 0..4 {
