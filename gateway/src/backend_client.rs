@@ -24,6 +24,13 @@ const SLACK: Duration = Duration::from_secs(10);
 /// A directory of 100,000 users is about 50 MiB.
 const DIRECTORY_LIMIT: usize = 256 * 1024 * 1024;
 
+/// Whether the backend may keep the question open until something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    No,
+    ForChange,
+}
+
 /// Where the backend listens.
 #[derive(Clone)]
 pub(crate) enum BackendAddress {
@@ -58,8 +65,15 @@ pub(crate) enum BackendError {
 impl BackendAddress {
     /// The directory as soon as its revision exceeds `after`; `None` when nothing changed while
     /// the backend waited.
-    pub(crate) async fn directory(&self, after: u64) -> Result<Option<Directory>, BackendError> {
-        let wait = if after == 0 { 0 } else { WAIT.as_secs() };
+    pub(crate) async fn directory(
+        &self,
+        after: u64,
+        wait: Wait,
+    ) -> Result<Option<Directory>, BackendError> {
+        let wait = match wait {
+            Wait::No => 0,
+            Wait::ForChange => WAIT.as_secs(),
+        };
         let path = format!("/directory?after={after}&wait={wait}");
         let (status, body) = self.get(&path).await?;
         match status {

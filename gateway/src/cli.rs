@@ -9,7 +9,7 @@ use std::{
 
 use backend_types::Language;
 use clap::{Parser, Subcommand};
-use gateway_config::{Finding, Loaded, Overrides};
+use gateway_config::{Finding, Loaded, Overrides, Severity};
 
 use crate::{
     admin_client::{self, AdminError},
@@ -163,7 +163,16 @@ fn check(file: &Path, strict: bool) -> u8 {
 
 fn print_findings(findings: &[Finding]) {
     for finding in findings {
-        out!("{}", finding.render(language()));
+        let words = finding.render(language());
+        match finding.severity() {
+            Severity::Fault => out!("{words}"),
+            Severity::Warning => {
+                out!(
+                    "{}",
+                    messages::text(language(), "check-warning", &[("finding", &words)])
+                );
+            }
+        }
     }
 }
 

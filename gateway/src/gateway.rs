@@ -18,6 +18,7 @@ use std::{
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -28,7 +29,7 @@ use tokio::{
 use self::world::{Sources, World, feed_copy, settings};
 pub(crate) use self::world::{Stamp, stamp};
 use crate::{
-    backend_client::BackendAddress,
+    backend_client::{BackendAddress, Wait},
     clock::Clock,
     connections::{Connections, DoorLimits},
     directory::ServerAddress,
@@ -46,6 +47,9 @@ use crate::{
 
 /// Running requests may finish within this after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// A backend that is slow to answer must not keep the ports closed.
+const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
 /// What `run` was told on the command line, the configuration read and without faults.
 pub(crate) struct Start {
     pub(crate) config_file: PathBuf,
@@ -79,6 +83,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     for warning in &warnings {
         tracing::warn!(finding = %warning, "configuration");
     }
+    raise_descriptor_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Before the ready line: until somebody listens, SIGHUP ends a process.
@@ -256,9 +261,11 @@ async fn first_feed(
     backend: Option<&BackendAddress>,
     cache: &Path,
 ) -> Option<backend_types::Directory> {
-    let fault = match backend?.directory(0).await {
-        Ok(feed) => return feed,
-        Err(fault) => fault,
+    let asked = timeout(FIRST_ANSWER_LIMIT, backend?.directory(0, Wait::No)).await;
+    let fault = match asked {
+        Ok(Ok(feed)) => return feed,
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_elapsed) => format!("no answer within {} s", FIRST_ANSWER_LIMIT.as_secs()),
     };
     let copy = std::fs::read(feed_copy(cache)).ok();
     let copy = copy.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -320,6 +327,18 @@ fn door_limits(config: &Config) -> DoorLimits {
         connections_per_address: config.limits.connections_per_address,
         new_per_second: positive(config.limits.new_per_second),
         burst: positive(config.limits.burst),
+    }
+}
+
+/// Each connection takes a descriptor, each request under way another; the usual soft limit of
+/// 1024 is for programs that call `select`.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| (soft, hard))
+    });
+    match raised {
+        Ok((before, now)) => tracing::info!(before, now, "descriptors"),
+        Err(fault) => tracing::warn!(%fault, "the limit of descriptors cannot be raised"),
     }
 }
 

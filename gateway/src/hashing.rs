@@ -13,9 +13,17 @@ const QUEUE: usize = 32;
 const QUEUE_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) struct Hashing {
-    /// Running and queued together.
-    admitted: Arc<Semaphore>,
+    /// Running and queued together, by [`Lane`].
+    strangers: Arc<Semaphore>,
+    whitelisted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+}
+
+/// Whose queue: one that strangers have filled must not shut whitelisted addresses out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Strangers,
+    Whitelisted,
 }
 
 /// The queue is full or took too long.
@@ -31,14 +39,19 @@ pub(crate) struct Room {
 impl Hashing {
     pub(crate) fn new(cores: NonZeroUsize) -> Self {
         Self {
-            admitted: Arc::new(Semaphore::new(cores.get() + QUEUE)),
+            strangers: Arc::new(Semaphore::new(cores.get() + QUEUE)),
+            whitelisted: Arc::new(Semaphore::new(cores.get() + QUEUE)),
             running: Arc::new(Semaphore::new(cores.get())),
         }
     }
 
     /// Waits for room, in the queue.
-    pub(crate) async fn room(&self) -> Result<Room, Busy> {
-        let admitted = Arc::clone(&self.admitted)
+    pub(crate) async fn room(&self, lane: Lane) -> Result<Room, Busy> {
+        let queue = match lane {
+            Lane::Strangers => &self.strangers,
+            Lane::Whitelisted => &self.whitelisted,
+        };
+        let admitted = Arc::clone(queue)
             .try_acquire_owned()
             .map_err(|_full| Busy)?;
         let running = tokio::time::timeout(QUEUE_LIMIT, Arc::clone(&self.running).acquire_owned())
@@ -81,7 +94,7 @@ mod tests {
         let (started, starts) = mpsc::channel();
         let hashes = Arc::clone(&hashing);
         let hung_up = tokio::spawn(async move {
-            let room = hashes.room().await.unwrap();
+            let room = hashes.room(Lane::Strangers).await.unwrap();
             room.run(move || {
                 started.send(()).unwrap();
                 gate.recv().unwrap();
@@ -100,13 +113,17 @@ mod tests {
         );
 
         let queued: Vec<_> = (0..QUEUE)
-            .map(|_| Arc::clone(&hashing.admitted).try_acquire_owned().unwrap())
+            .map(|_| Arc::clone(&hashing.strangers).try_acquire_owned().unwrap())
             .collect();
-        assert!(hashing.room().await.is_err());
+        assert!(hashing.room(Lane::Strangers).await.is_err());
+        assert!(
+            hashing.whitelisted.available_permits() > 0,
+            "their queue is another"
+        );
         drop(queued);
         release.send(()).unwrap();
         assert_eq!(
-            hashing.room().await.unwrap().run(|| 7).await,
+            hashing.room(Lane::Strangers).await.unwrap().run(|| 7).await,
             Some(7),
             "then the next one runs"
         );

@@ -38,9 +38,9 @@ pub(crate) use endpoints::{Ask, answer};
 pub(crate) use upstream::{UpstreamAttempt, upstream_attempt};
 
 use crate::{
-    directory::Database,
+    directory::{Database, Directory},
     files,
-    hashing::{Busy, Hashing},
+    hashing::{Busy, Hashing, Lane},
     session_store::{NotStored, SessionStore, Stored, Write},
     shared::Shared,
 };
@@ -175,6 +175,22 @@ impl Logins {
             self.store.commit(writes).await?;
         }
         Ok(())
+    }
+
+    /// After a change of the directory: ends the sessions whose login is good no more, so that
+    /// they do not come back with a user who does. Databases that are away keep theirs.
+    pub(crate) async fn end_bad_sessions(
+        &self,
+        directory: &Directory,
+        now: Moment,
+    ) -> Result<(), NotStored> {
+        let changed = self.sessions.end_where(now, |login| {
+            let database = directory.get(&login.database);
+            database.is_some_and(|database| database.role_of(login).is_none())
+        });
+        self.store
+            .commit(changed.into_iter().map(Write::Family).collect())
+            .await
     }
 
     /// Forgets sessions that time has ended.
@@ -337,7 +353,12 @@ async fn verify(
     secret: Secret,
 ) -> Result<(Arc<User>, Way), Refusal> {
     let logins = &shared.logins;
-    let room = match logins.hashing.room().await {
+    let lane = if origin.exempt {
+        Lane::Whitelisted
+    } else {
+        Lane::Strangers
+    };
+    let room = match logins.hashing.room(lane).await {
         Ok(room) => room,
         Err(Busy) => {
             // Nothing was verified.

@@ -478,8 +478,10 @@ impl Connection {
             // «Аутентификация по пользователю» is off: every request is served.
             Authentication::None => Ok(Passage::Unasked),
             Authentication::Upstream => {
-                let (shared, path) = (&self.worker.shared, routed.path());
-                let attempt = login::upstream_attempt(shared, database, &origin, credential, path);
+                let (shared, target) = (&self.worker.shared, &routed.target);
+                let method = head.method();
+                let attempt =
+                    login::upstream_attempt(shared, database, &origin, credential, method, target);
                 Ok(Passage::JudgedUpstream(attempt.await?))
             }
             Authentication::Gateway => {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Out of descriptors: let connections end before accepting again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
@@ -86,7 +86,8 @@ async fn accept(worker: Arc<Worker>, listener: Arc<Listener>, socket: TcpListene
             Ok((tcp, peer)) => greet(&worker, &listener, tcp, peer),
             Err(fault) => {
                 worker.shared.metrics.accept_errors.inc();
-                tracing::debug!(%fault, "accept failed");
+                // Once a pause: out of descriptors this would be every one of thousands.
+                tracing::warn!(%fault, "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -293,6 +293,23 @@ impl Sessions {
         }
     }
 
+    /// Ends every family whose login is `bad`: of a removed user, of a changed password.
+    #[must_use]
+    pub fn end_where(&self, now: Moment, bad: impl Fn(&Login) -> bool) -> Vec<FamilyId> {
+        let mut ledger = self.ledger();
+        let live = ledger
+            .families
+            .values()
+            .filter(|family| family.record.ended.is_none());
+        let bad: Vec<FamilyId> = live
+            .filter(|family| bad(&family.record.login))
+            .map(|family| family.record.family)
+            .collect();
+        bad.into_iter()
+            .flat_map(|id| ledger.end(&self.access, id, now))
+            .collect()
+    }
+
     /// Forgets what time has ended; to be called now and then (minutes).
     #[must_use]
     pub fn sweep(&self, now: Moment) -> Vec<FamilyId> {

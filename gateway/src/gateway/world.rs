@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    backend_client::BackendAddress,
+    backend_client::{BackendAddress, Wait},
     certificate::{Pair, Served},
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
@@ -203,6 +203,15 @@ impl World {
             .await
             .map_err(ChangeError::Clash)?;
         self.shared.reconsider_connections();
+        let directory = self.shared.directory.load_full();
+        let ended = self
+            .shared
+            .logins
+            .end_bad_sessions(&directory, self.shared.now())
+            .await;
+        if let Err(fault) = ended {
+            tracing::error!(%fault, "ended sessions are not on disk as such");
+        }
         let server = &sources.config.server;
         let server = ServerPort {
             port: server.port,
@@ -406,7 +415,9 @@ impl World {
         let mut revision = self.offered().map_or(0, |feed| feed.revision);
         let mut away = false;
         loop {
-            match backend.directory(revision).await {
+            // One that was away is asked without waiting, so that `status` knows at once.
+            let wait = if away { Wait::No } else { Wait::ForChange };
+            match backend.directory(revision, wait).await {
                 Ok(Some(feed)) => {
                     revision = feed.revision;
                     self.take_feed(feed).await;

@@ -2,7 +2,7 @@
 //!
 //! A 401 to a request that carried credentials, or 401/403 on a login path, is a failed login. A
 //! slot is held while the server judges, so parallel guesses cannot overtake the count; a
-//! credential that the server accepted lately on the same path needs none, or thirty polling
+//! credential that the server accepted lately for the same request needs none, or thirty polling
 //! terminals would wait for each other.
 
 use gateway_policy::{
@@ -39,17 +39,21 @@ pub(crate) async fn upstream_attempt(
     database: &Database,
     origin: &Origin,
     authorization: Option<&[u8]>,
-    path: &str,
+    method: &str,
+    target: &str,
 ) -> Result<Option<UpstreamAttempt>, Refusal> {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
     let login_path = is_login_path(database, path);
     if authorization.is_none() && !login_path {
         return Ok(None);
     }
     let logins = &shared.logins;
-    // By path too: that a public page answers 200 whatever is shown to it proves nothing.
+    // By the whole request line: that a public page, or `OPTIONS`, answers 200 whatever is shown
+    // to it proves nothing for any other.
     let database_id = database.id.as_str().as_bytes();
-    let fingerprint =
-        authorization.map(|value| logins.fingerprint(&[database_id, path.as_bytes(), value]));
+    let fingerprint = authorization.map(|value| {
+        logins.fingerprint(&[database_id, method.as_bytes(), target.as_bytes(), value])
+    });
     let accepted = !login_path
         && fingerprint.is_some_and(|print| logins.accepted_upstream.contains_key(&print));
     let counted = match (origin.exempt, accepted) {
@@ -70,13 +74,15 @@ pub(crate) async fn upstream_attempt(
 /// paths.
 fn is_login_path(database: &Database, path: &str) -> bool {
     let configured = || {
-        let judged = Judged::of(path).map(|judged| judged.path());
+        // Letter case is folded: on many servers `/Login` is `/login`, and too much counts for
+        // too little.
+        let judged = Judged::of(path).map(|judged| judged.path().to_lowercase());
         // An ambiguous path may be any path: it counts.
         judged.is_none_or(|path| {
             database
                 .login_paths
                 .iter()
-                .any(|login| path.starts_with(login))
+                .any(|login| path.starts_with(&login.to_lowercase()))
         })
     };
     may_be_login(path) || (!database.login_paths.is_empty() && configured())

@@ -21,6 +21,7 @@ page-title = Smarts Gateway
 page-database = The database "{ $name }" can be reached. This page is for people; terminals and accounting systems use /api/v1.
 page-server = The server port can be reached. A database's address is /database id/api/v1.
 
+check-warning = warning: { $finding }
 check-good = { $file }: no faults
 hash-type = Type a password or a barcode and press Enter:
 

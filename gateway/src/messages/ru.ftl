@@ -21,6 +21,7 @@ page-title = Smarts Gateway
 page-database = База «{ $name }» доступна. Эту страницу видит человек; ТСД и учётная система работают по адресу /api/v1.
 page-server = Порт сервера доступен. Адрес базы: /код базы/api/v1.
 
+check-warning = предупреждение: { $finding }
 check-good = { $file }: ошибок нет
 hash-type = Введите пароль или штрихкод и нажмите Enter:
 

@@ -297,7 +297,6 @@ fn a_switched_off_login_and_a_removed_database_act_on_live_sessions() {
 }
 
 #[test]
-#[ignore = "open: it lives again"]
 fn a_session_that_was_ended_by_a_removal_stays_ended_when_its_user_returns() {
     let upstream = upstream();
     let plan = Plan::new();

@@ -183,7 +183,6 @@ fn secrets_in_the_data_folder_are_for_the_owner_alone() {
 }
 
 #[test]
-#[ignore = "open: 1024 descriptors on Debian"]
 fn the_soft_limit_of_descriptors_is_raised() {
     let upstream = RecordingUpstream::ok();
     let plan = Plan::open_to(&upstream);

@@ -423,7 +423,6 @@ fn a_port_claimed_by_both_sources_is_a_fault_until_one_gives_way() {
 }
 
 #[test]
-#[ignore = "open: 35 s at start"]
 fn a_backend_that_says_nothing_holds_no_port_closed_and_no_stop_up() {
     let backend = Backend::start();
     let upstream = harness::RecordingUpstream::ok();

@@ -255,7 +255,6 @@ fn an_existing_servers_refusals_count_and_at_ten_it_is_not_asked() {
 }
 
 #[test]
-#[ignore = "open: compared letter by letter"]
 fn a_configured_login_path_counts_in_any_letter_case() {
     let upstream = RecordingUpstream::start(|exchange| {
         exchange.read_body()?;
@@ -330,7 +329,6 @@ mod heavy {
     use super::*;
 
     #[test]
-    #[ignore = "open: one queue for all"]
     fn a_whitelisted_user_gets_in_while_strangers_fill_the_queue() {
         let scene = scene_with(|plan| {
             plan.front.list("a", "whitelist", "127.0.5.1\n");

@@ -75,3 +75,4 @@ user-without-barcode-index = без «barcode_index» по этому штрих
 ports-stay-closed = при mode: { $mode } порты этой базы остаются закрытыми
 rights-without-roles = при authentication: upstream шлюз не знает ролей; rights не действует, напишите «pass»
 shared-folder = папка, а с ней и списки, общая с { $holder } в строке { $line }
+no-effect-yet = сохраняется, но пока ни на что не действует

@@ -209,6 +209,20 @@ fn a_login_that_is_good_no_more_cannot_be_refreshed() {
 }
 
 #[test]
+fn end_where_ends_the_sessions_of_one_user() {
+    let sessions = sessions();
+    let mine = open(&sessions, 1, start());
+    let (other, _) = sessions.open(login("8"), start(), random(2));
+    assert_eq!(
+        sessions.end_where(start(), |login| login.user == "7"),
+        [mine.family]
+    );
+    assert!(!lives(&sessions, &mine.access, start()));
+    assert!(lives(&sessions, &other.access, start()));
+    assert_eq!(sessions.len(), 1);
+}
+
+#[test]
 fn the_device_unused_for_longest_makes_room_for_one_more() {
     let sessions = sessions();
     let cap = u64::try_from(MAX_FAMILIES_PER_USER).unwrap();
