@@ -78,6 +78,18 @@ pub fn entity_sets() -> impl Iterator<Item = &'static str> {
         .filter(|set| !set.starts_with('$'))
 }
 
+/// The actions of the table, each with its set, to be compared with `$metadata`.
+pub fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().flat_map(|row| {
+        let inner = match row.inner {
+            Inner::Document => DOCUMENT,
+            Inner::Read(_) => &[],
+        };
+        let named = row.actions.iter().chain(inner);
+        named.map(|action| (row.set, *action))
+    })
+}
+
 /// The least role that may.
 fn least(method: &str, api: &Judged<'_>) -> Option<Role> {
     let segments: Vec<Segment<'_>> = api.segments().map(Segment::parse).collect::<Option<_>>()?;

@@ -17,7 +17,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
 /// Runs `body` in a network of its own: this test once more, in a process of its own.
-fn in_own_network(test: &str, body: impl FnOnce()) {
+pub(crate) fn in_own_network(test: &str, body: impl FnOnce()) {
     const INSIDE: &str = "TEST_HAS_ITS_OWN_NETWORK";
     let ways: [&[&str]; 2] = [&["--net"], &["--net", "--map-root-user"]];
     let allowed =
@@ -36,13 +36,13 @@ fn in_own_network(test: &str, body: impl FnOnce()) {
     assert!(passed, "{}{}", outcome.stdout, outcome.stderr);
 }
 
-struct Shop {
-    gateway: Gateway,
+pub(crate) struct Shop {
+    pub(crate) gateway: Gateway,
     folder: TempDir,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let folder = tempdir().unwrap();
         let data = folder.path().join("data");
         let yaml = format!(

@@ -22,6 +22,7 @@ mod in_front;
 mod in_step;
 mod login;
 mod matrix;
+mod metadata;
 mod ports;
 mod reload;
 mod rights;
