@@ -2,13 +2,14 @@
 #   make run            builds and starts the gateway; ARGS goes to it: make run ARGS='--data /srv/gate'
 #   make test           every test of the workspace
 #   make check          format, lints, licences, bans, sources
+#   make bench          the figures of BENCHMARKS.md that need no gateway; then what to type for the rest
 SHELL := /bin/sh
 CARGO ?= cargo
 CONFIG ?= config/gateway.yaml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := run
-.PHONY: run build test check fmt clean
+.PHONY: run build test check bench fmt clean
 
 build:
 	@.ci/setup build
@@ -26,6 +27,12 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) deny --offline --locked check bans licenses sources
+
+bench:
+	@.ci/setup build
+	$(CARGO) bench --locked -p gateway-policy --bench lists
+	@echo; echo 'cargo build --release --locked -p gateway -p loadtest'
+	@awk '/^## /{on = /Under attack/} on && /^```/{code = !code; next} on && code' BENCHMARKS.md
 
 fmt:
 	$(CARGO) fmt --all
