@@ -13,7 +13,10 @@ use axum::{
     routing::get,
 };
 use backend_types::{Changes, Language, header};
-use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_LANGUAGE};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT_LANGUAGE, CONNECTION},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -197,9 +200,12 @@ async fn gate(axum::extract::State(state): Shared, request: Request, next: Next)
     let mut response = match &state.key {
         Some(key) if !key.is(given) => {
             let message = Message::new("key-missing");
-            ApiError::new(StatusCode::UNAUTHORIZED, message).into_response(language)
+            closing(ApiError::new(StatusCode::UNAUTHORIZED, message).into_response(language))
         }
-        _ => next.run(request).await,
+        _ => match whole(request).await {
+            Ok(request) => next.run(request).await,
+            Err(error) => closing(error.into_response(language)),
+        },
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(header::REQUEST_ID, value);
@@ -215,6 +221,22 @@ async fn gate(axum::extract::State(state): Shared, request: Request, next: Next)
         duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         "request"
     );
+    response
+}
+
+/// The body is read before anything is answered: an answer that overtakes it makes hyper close
+/// the connection without a word, and the next request on it would fail.
+async fn whole(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = api::read_body(body).await?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// Says that the connection ends, where the body was not read.
+fn closing(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

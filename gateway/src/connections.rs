@@ -55,6 +55,8 @@ pub(crate) struct Connections {
 /// One open connection as the lists see it.
 pub(crate) struct Connection {
     pub(crate) id: u64,
+    /// The address behind the socket.
+    pub(crate) peer: ClientAddr,
     standing: Mutex<Standing>,
     abort: Mutex<Option<AbortHandle>>,
 }
@@ -114,23 +116,10 @@ impl Connections {
         exempt: bool,
     ) -> Result<Entered, Crowded> {
         let key = ClientKey::from(client);
-        let mut held = self.per_address.entry(key).or_insert(0);
-        if !exempt {
-            if *held >= self.limits.connections_per_address {
-                return Err(Crowded::Connections);
-            }
-            if self.rate.check_key(&key).is_err() {
-                if *held == 0 {
-                    drop(held);
-                    self.per_address.remove_if(&key, |_, held| *held == 0);
-                }
-                return Err(Crowded::Rate);
-            }
-        }
-        *held += 1;
-        drop(held);
+        self.take_place(key, exempt)?;
         let connection = Arc::new(Connection {
             id: self.next.fetch_add(1, Ordering::Relaxed),
+            peer: client,
             standing: Mutex::new(Standing {
                 client,
                 scope,
@@ -145,6 +134,45 @@ impl Connections {
             key,
             room: Arc::clone(self),
         })
+    }
+
+    /// After a PROXY header: the place is that of the client it names, no longer the proxy's.
+    pub(crate) fn enter_as(
+        &self,
+        entered: &mut Entered,
+        client: ClientAddr,
+        exempt: bool,
+    ) -> Result<(), Crowded> {
+        let key = ClientKey::from(client);
+        if key != entered.key {
+            self.take_place(key, exempt)?;
+            self.give_place_back(entered.key);
+            entered.key = key;
+        }
+        Ok(())
+    }
+
+    fn take_place(&self, key: ClientKey, exempt: bool) -> Result<(), Crowded> {
+        let mut held = self.per_address.entry(key).or_insert(0);
+        if !exempt {
+            if *held >= self.limits.connections_per_address {
+                return Err(Crowded::Connections);
+            }
+            if self.rate.check_key(&key).is_err() {
+                drop(held);
+                self.per_address.remove_if(&key, |_, held| *held == 0);
+                return Err(Crowded::Rate);
+            }
+        }
+        *held += 1;
+        Ok(())
+    }
+
+    fn give_place_back(&self, key: ClientKey) {
+        if let Some(mut held) = self.per_address.get_mut(&key) {
+            *held = held.saturating_sub(1);
+        }
+        self.per_address.remove_if(&key, |_, held| *held == 0);
     }
 
     /// Closes every connection that `flipped` now refuses; says how many.
@@ -196,12 +224,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.room.open.remove(&self.connection.id);
-        if let Some(mut held) = self.room.per_address.get_mut(&self.key) {
-            *held = held.saturating_sub(1);
-        }
-        self.room
-            .per_address
-            .remove_if(&self.key, |_, held| *held == 0);
+        self.room.give_place_back(self.key);
         if self.room.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.room.emptied.notify_waiters();
         }

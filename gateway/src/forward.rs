@@ -6,7 +6,16 @@
 //! `upstream_request_filter` and nowhere earlier: pingora strips what `Connection:` names before
 //! that hook, so no client can have them removed.
 
-use std::{any::Any, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use backend_types::header;
@@ -148,6 +157,7 @@ pub(crate) fn proxy(shared: &Arc<Shared>) -> Arc<Proxy> {
         &Arc::new(conf),
         Forwarder {
             shared: Arc::clone(shared),
+            fresh: AtomicU64::new(1),
         },
     );
     proxy.server_options = Some(HttpServerOptions::default());
@@ -156,6 +166,8 @@ pub(crate) fn proxy(shared: &Arc<Shared>) -> Arc<Proxy> {
 
 pub(crate) struct Forwarder {
     shared: Arc<Shared>,
+    /// Names groups of upstream connections that nobody else uses; 0 is everybody's.
+    fresh: AtomicU64,
 }
 
 /// Per request; empty until the decision arrives.
@@ -163,6 +175,8 @@ pub(crate) struct Forwarder {
 pub(crate) struct Context {
     forward: Option<Box<Forward>>,
     refusal: Option<Refusal>,
+    /// The first try failed on a kept connection.
+    again: bool,
 }
 
 fn undecided() -> Box<Error> {
@@ -219,6 +233,10 @@ impl ProxyHttp for Forwarder {
             (None, Some(server)) => plain(server.address().ok_or_else(no_address)?),
             (None, None) => return Err(undecided()),
         };
+        if context.again {
+            // More kept connections may have died with the first: a group of its own has none.
+            peer.group_key = self.fresh.fetch_add(1, Ordering::Relaxed);
+        }
         limits(&mut peer.options, forward.websocket);
         Ok(Box::new(peer))
     }
@@ -315,6 +333,26 @@ impl ProxyHttp for Forwarder {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    /// A kept connection may have died in any way before this request reached the server: an
+    /// idempotent one is tried once more, whatever the error, as long as nothing was answered.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut fault: Box<Error>,
+        context: &mut Context,
+        kept_connection: bool,
+    ) -> Box<Error> {
+        let again = kept_connection
+            && *fault.esource() != ErrorSource::Downstream
+            && session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated()
+            && session.response_written().is_none();
+        context.again = again;
+        fault.set_retry(again);
+        fault
     }
 
     async fn fail_to_proxy(

@@ -232,8 +232,20 @@ impl Connection {
         }
         // Judged at the door already; again now that the connection is entered, so that a list
         // which changed in between has found it or is found here.
-        if self.shared().admit(self.client, &scope).is_blocked() {
+        let verdict = self.shared().admit(self.client, &scope);
+        if verdict.is_blocked() {
             self.refuse_connection(Refusal::AddressRefused);
+            return None;
+        }
+        // A proxy that names no client is exempt; a client that it names is counted as himself.
+        let proxy_itself = self.trusted && self.client == self.entered.connection.peer;
+        let exempt = proxy_itself || verdict.is_exempt();
+        let room = Arc::clone(&self.worker.shared.connections);
+        if room
+            .enter_as(&mut self.entered, self.client, exempt)
+            .is_err()
+        {
+            self.refuse_connection(Refusal::TooManyConnections);
             return None;
         }
         let mut first = [0];

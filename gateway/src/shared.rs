@@ -85,8 +85,12 @@ impl Shared {
                     .iter()
                     .map(|database| database.lists.lists())
                     .collect();
+                let mut verdicts = lists.iter().map(|lists| admit::admit(lists, client));
                 if admit::refused_by_all(lists.iter().map(|lists| &***lists), client) {
                     Verdict::Blocked
+                } else if verdicts.any(Verdict::is_exempt) {
+                    // Only cap and rate ask here; the throttle asks the database.
+                    Verdict::Whitelisted
                 } else {
                     Verdict::Admitted
                 }

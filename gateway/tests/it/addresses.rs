@@ -348,7 +348,6 @@ fn too_many_connections_of_one_address_are_closed_and_a_whitelisted_one_is_exemp
 }
 
 #[test]
-#[ignore = "open: nobody is exempt there"]
 fn a_whitelisted_address_is_exempt_from_the_cap_on_the_server_port() {
     let upstream = RecordingUpstream::ok();
     let mut plan = Plan::open_to(&upstream);
@@ -372,7 +371,6 @@ fn five_at_once(dial: &Dial, first: &str) -> usize {
 }
 
 #[test]
-#[ignore = "open: the named client has no cap"]
 fn the_cap_holds_for_the_client_that_a_trusted_proxy_names() {
     let upstream = RecordingUpstream::ok();
     let mut plan = Plan::open_to(&upstream);
