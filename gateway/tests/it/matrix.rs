@@ -319,3 +319,37 @@ fn a_session_that_was_ended_by_a_removal_stays_ended_when_its_user_returns() {
     });
     assert_eq!(status(), 401);
 }
+
+#[test]
+#[ignore = "open: it stays"]
+fn a_tunnel_that_a_session_opened_ends_with_it() {
+    let upstream = upstream();
+    let plan = Plan::new();
+    let user = plan.user("boss", "administrator", "Boss-Word1");
+    let house = plan
+        .with(Database::new("a", upstream.url()).with_users([user]))
+        .start();
+    let dial = house.dial("a");
+    let tokens = [(); 2].map(|()| bearer(&log_in(&dial, "boss", "Boss-Word1")));
+    let [mut ended, mut other] = tokens.each_ref().map(|token| {
+        let mut client = dial.open();
+        let headers = [
+            ("Authorization", token.as_str()),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+        ];
+        assert_eq!(client.http("GET", "/x", &headers, b"").status(), 101);
+        client
+    });
+    dial.http(
+        "DELETE",
+        "/api/v1/session",
+        &[("Authorization", &tokens[0])],
+        b"",
+    );
+    assert!(ended.ends_silently().unwrap());
+    other.send(b"\x81\x02hi");
+    assert_eq!(other.read_exactly(4), b"\x81\x02hi");
+}

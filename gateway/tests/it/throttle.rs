@@ -283,6 +283,7 @@ fn a_configured_login_path_counts_in_any_letter_case() {
 }
 
 #[test]
+#[ignore = "open: another Host vouches"]
 fn a_page_that_ignores_credentials_vouches_for_none() {
     let upstream = RecordingUpstream::start(|exchange| {
         exchange.read_body()?;
@@ -291,6 +292,9 @@ fn a_page_that_ignores_credentials_vouches_for_none() {
                 exchange.respond(200, &[], b"for all")
             }
             (_, "/moved") => exchange.respond(302, &[("Location", "/public")], b""),
+            _ if exchange.request.header("host") == Some("public") => {
+                exchange.respond(200, &[], b"for all")
+            }
             _ => exchange.respond(401, &[], b"judged"),
         }
     });
@@ -300,20 +304,21 @@ fn a_page_that_ignores_credentials_vouches_for_none() {
     });
     let house = plan.start();
     let dial = house.dial("a").from(ATTACKER);
+    let asked = [
+        ("GET", "/public", "h"),
+        ("GET", "/moved", "h"),
+        ("GET", "/x?public=1", "h"),
+        ("OPTIONS", "/x", "h"),
+        ("GET", "/x", "public"),
+        ("GET", "/x", "h"),
+    ];
+    // Each credential is first shown where all are welcome, then where it is judged.
     let mut judged = 0;
-    for number in 0..30 {
-        let authorization = basic("ivan", &format!("wrong-{number}"));
-        let headers = [("Authorization", authorization.as_str())];
-        let mut client = dial.open();
-        let asked = [
-            ("GET", "/public"),
-            ("GET", "/moved"),
-            ("GET", "/x?public=1"),
-            ("OPTIONS", "/x"),
-            ("GET", "/x"),
-        ];
-        for (method, target) in asked {
-            match client.http(method, target, &headers, b"").status() {
+    for (method, target, host) in asked {
+        for number in 0..30 {
+            let authorization = basic("ivan", &format!("wrong-{number}"));
+            let headers = [("Host", host), ("Authorization", authorization.as_str())];
+            match dial.http(method, target, &headers, b"").status() {
                 401 => judged += 1,
                 200 | 302 | 429 => {}
                 other => panic!("{other}"),
