@@ -74,6 +74,8 @@ impl Gateway {
             .env("LANG", "C");
         // A frozen monotonic clock would stop every timer.
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        // A killed process would leave its shared memory behind.
+        command.env("FAKETIME_DISABLE_SHM", "1");
         let process = Process::spawn(command);
         let ready = process.ready();
         let (binary, config, data) = (binary.to_owned(), config.to_owned(), data.to_owned());
