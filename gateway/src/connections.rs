@@ -15,7 +15,10 @@ use std::{
 
 use backend_types::DatabaseId;
 use dashmap::DashMap;
-use gateway_policy::{ClientAddr, ClientKey, session::Login};
+use gateway_policy::{
+    ClientAddr, ClientKey,
+    session::{FamilyId, Login},
+};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::{sync::Notify, task::AbortHandle};
 
@@ -68,6 +71,19 @@ pub(crate) struct Standing {
     pub(crate) scope: Scope,
     /// Of a WebSocket: it has no next request on which a changed user would be noticed.
     pub(crate) login: Option<Login>,
+    /// Of a WebSocket opened with a token: it ends with the session.
+    pub(crate) family: Option<FamilyId>,
+}
+
+impl Standing {
+    pub(crate) fn new(client: ClientAddr, scope: Scope) -> Self {
+        Self {
+            client,
+            scope,
+            login: None,
+            family: None,
+        }
+    }
 }
 
 impl Connection {
@@ -120,11 +136,7 @@ impl Connections {
         let connection = Arc::new(Connection {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             peer: client,
-            standing: Mutex::new(Standing {
-                client,
-                scope,
-                login: None,
-            }),
+            standing: Mutex::new(Standing::new(client, scope)),
             abort: Mutex::new(None),
         });
         self.open.insert(connection.id, Arc::clone(&connection));

@@ -345,7 +345,12 @@ impl ProxyHttp for Forwarder {
         context: &mut Context,
         kept_connection: bool,
     ) -> Box<Error> {
+        let timed_out = matches!(
+            fault.etype(),
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout
+        );
         let again = kept_connection
+            && !timed_out
             && *fault.esource() != ErrorSource::Downstream
             && session.req_header().method.is_idempotent()
             && !session.as_ref().retry_buffer_truncated()

@@ -35,9 +35,10 @@ use tokio::{
 };
 
 pub(crate) use endpoints::{Ask, answer};
-pub(crate) use upstream::{UpstreamAttempt, upstream_attempt};
+pub(crate) use upstream::{AcceptedHere, Shown, UpstreamAttempt, upstream_attempt};
 
 use crate::{
+    connections::Standing,
     directory::{Database, Directory},
     files,
     hashing::{Busy, Hashing, Lane},
@@ -71,6 +72,8 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// `None` where nobody has to log in.
     pub(crate) login: Option<Login>,
+    /// Of a Bearer token.
+    pub(crate) family: Option<FamilyId>,
 }
 
 impl Caller {
@@ -495,6 +498,12 @@ async fn end_session(shared: &Shared, database: &Database, token: &Secret) -> Re
     if changed.is_empty() {
         return Err(Unauthenticated::UnknownToken.into());
     }
+    let of_this_device = |standing: &Standing| {
+        standing
+            .family
+            .is_some_and(|family| changed.contains(&family))
+    };
+    shared.connections.close_where(of_this_device);
     shared.logins.keep(changed).await
 }
 
@@ -520,6 +529,7 @@ pub(crate) async fn authenticate(
     proven: &mut Option<Proven>,
 ) -> Result<Caller, Refusal> {
     let value = authorization.ok_or(Unauthenticated::NoCredentials)?;
+    let mut family = None;
     let login = match Authorization::parse(value) {
         Authorization::Bearer(token) => {
             match shared
@@ -527,7 +537,10 @@ pub(crate) async fn authenticate(
                 .sessions
                 .find(&token, &database.id, shared.now())
             {
-                Found::Session(session) => session.login.clone(),
+                Found::Session(session) => {
+                    family = Some(session.family);
+                    session.login.clone()
+                }
                 Found::Expired => return Err(Unauthenticated::ExpiredSession.into()),
                 Found::Unknown => return Err(Unauthenticated::UnknownToken.into()),
             }
@@ -545,6 +558,7 @@ pub(crate) async fn authenticate(
     Ok(Caller {
         role,
         login: Some(login),
+        family,
     })
 }
 

@@ -36,7 +36,7 @@ use crate::{
     directory::{Authentication, Database, Upstream},
     forward::{self, Forward, Target},
     listeners::{Listener, Serving},
-    login::{self, Ask, Caller, Origin, Proven, UpstreamAttempt},
+    login::{self, AcceptedHere, Ask, Caller, Origin, Proven, Shown, UpstreamAttempt},
     messages::Language,
     page,
     shared::Shared,
@@ -73,6 +73,7 @@ struct Connection {
     stopping: watch::Receiver<bool>,
     /// The Basic credential that this connection has verified.
     proven: Option<Proven>,
+    accepted_here: AcceptedHere,
 }
 
 /// What becomes of a request.
@@ -180,6 +181,7 @@ pub(crate) async fn serve(
         closing,
         stopping,
         proven: None,
+        accepted_here: AcceptedHere::default(),
     };
     let over = over(connection.closing.clone(), connection.stopping.clone());
     let opened = tokio::select! {
@@ -223,11 +225,7 @@ impl Connection {
             };
             self.client = client;
             let scope = scope.clone();
-            let standing = Standing {
-                client,
-                scope,
-                login: None,
-            };
+            let standing = Standing::new(client, scope);
             self.entered.connection.stands_as(standing);
         }
         // Judged at the door already; again now that the connection is entered, so that a list
@@ -490,10 +488,16 @@ impl Connection {
             // «Аутентификация по пользователю» is off: every request is served.
             Authentication::None => Ok(Passage::Unasked),
             Authentication::Upstream => {
-                let (shared, target) = (&self.worker.shared, &routed.target);
-                let method = head.method();
-                let attempt =
-                    login::upstream_attempt(shared, database, &origin, credential, method, target);
+                let shown = Shown {
+                    authorization: credential,
+                    method: head.method(),
+                    host: head.host(),
+                    target: &routed.target,
+                    print: routed.to == Target::Print,
+                    accepted_here: &self.accepted_here,
+                };
+                let shared = &self.worker.shared;
+                let attempt = login::upstream_attempt(shared, database, &origin, shown);
                 Ok(Passage::JudgedUpstream(attempt.await?))
             }
             Authentication::Gateway => {
@@ -534,19 +538,19 @@ impl Connection {
                 let anybody = Caller {
                     role: Role::Administrator,
                     login: None,
+                    family: None,
                 };
                 (Some(anybody), Authorization::Ends, None)
             }
             Passage::Unasked => (None, Authorization::Passes, None),
         };
         if head.upgrade_websocket() {
-            let login = caller.as_ref().and_then(|caller| caller.login.clone());
             let scope = Scope::Database(database.id.clone());
-            self.entered.connection.stands_as(Standing {
-                client: request.client,
-                scope,
-                login,
-            });
+            let mut standing = Standing::new(request.client, scope);
+            if let Some(caller) = &caller {
+                (standing.login, standing.family) = (caller.login.clone(), caller.family);
+            }
+            self.entered.connection.stands_as(standing);
         }
         let told = database.identity_headers && to == Target::Data;
         Box::new(Forward {
@@ -573,11 +577,7 @@ impl Connection {
     fn judge_again(&self, database: &Database, client: ClientAddr) -> Verdict {
         let scope = Scope::Database(database.id.clone());
         let verdict = self.shared().admit(client, &scope);
-        let standing = Standing {
-            client,
-            scope,
-            login: None,
-        };
+        let standing = Standing::new(client, scope);
         if self.entered.connection.standing() != standing {
             self.entered.connection.stands_as(standing);
         }

@@ -132,6 +132,12 @@ impl Throttle {
         }
     }
 
+    /// How long `client` is blocked, if he is; reserves nothing.
+    #[must_use]
+    pub fn blocked(&self, client: ClientKey, now: Moment) -> Option<RetryAfter> {
+        self.0.clients.get(&client)?.blocked(now)
+    }
+
     /// The failures that still count, to be kept over a restart. An open slot is a failure: the
     /// process may die before it is resolved.
     #[must_use]

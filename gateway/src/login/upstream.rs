@@ -5,6 +5,8 @@
 //! credential that the server accepted lately for the same request needs none, or thirty polling
 //! terminals would wait for each other.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use gateway_policy::{
     ClientAddr,
     refusal::Refusal,
@@ -15,10 +17,27 @@ use gateway_policy::{
 use super::Origin;
 use crate::{directory::Database, shared::Shared};
 
+/// The request that the existing server accepted last on one connection: it goes on there, also
+/// while its client is blocked elsewhere.
+pub(crate) type AcceptedHere = Arc<Mutex<Option<[u8; 32]>>>;
+
+/// A request that may be a guess, as far as counting goes.
+pub(crate) struct Shown<'a> {
+    pub(crate) authorization: Option<&'a [u8]>,
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    /// Asked of the print server, which may be another one.
+    pub(crate) print: bool,
+    pub(crate) accepted_here: &'a AcceptedHere,
+}
+
 /// What the server's answer decides.
 pub(crate) struct UpstreamAttempt {
     counted: Counted,
     fingerprint: Option<[u8; 32]>,
+    accepted_here: AcceptedHere,
     login_path: bool,
     database: backend_types::DatabaseId,
     client: ClientAddr,
@@ -38,24 +57,51 @@ pub(crate) async fn upstream_attempt(
     shared: &Shared,
     database: &Database,
     origin: &Origin,
-    authorization: Option<&[u8]>,
-    method: &str,
-    target: &str,
+    shown: Shown<'_>,
 ) -> Result<Option<UpstreamAttempt>, Refusal> {
+    let Shown {
+        authorization,
+        method,
+        host,
+        target,
+        print,
+        accepted_here,
+    } = shown;
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     let login_path = is_login_path(database, path);
     if authorization.is_none() && !login_path {
         return Ok(None);
     }
     let logins = &shared.logins;
-    // By the whole request line: that a public page, or `OPTIONS`, answers 200 whatever is shown
-    // to it proves nothing for any other.
-    let database_id = database.id.as_str().as_bytes();
+    // By all that commonly chooses what answers: that a public page, or `OPTIONS`, or another
+    // virtual host answers 200 whatever is shown to it proves nothing for any other.
     let fingerprint = authorization.map(|value| {
-        logins.fingerprint(&[database_id, method.as_bytes(), target.as_bytes(), value])
+        let server = if print { b"print" as &[u8] } else { b"data" };
+        let id = database.id.as_str().as_bytes();
+        let asked = [
+            id,
+            server,
+            method.as_bytes(),
+            host.as_bytes(),
+            target.as_bytes(),
+            value,
+        ];
+        logins.fingerprint(&asked)
     });
     let accepted = !login_path
         && fingerprint.is_some_and(|print| logins.accepted_upstream.contains_key(&print));
+    let here = *accepted_here.lock().unwrap_or_else(PoisonError::into_inner);
+    if accepted && !origin.exempt && here != fingerprint {
+        // Whatever else could make a server answer 200 buys no more than the limit does.
+        let now = shared.now();
+        logins
+            .budgets
+            .admit(&database.id, origin.client.into(), now)
+            .map_err(Refusal::DatabaseBudget)?;
+        if let Some(retry_after) = logins.throttle.blocked(origin.client.into(), now) {
+            return Err(Refusal::TooManyFailures(retry_after));
+        }
+    }
     let counted = match (origin.exempt, accepted) {
         (true, _) => Counted::Exempt,
         (false, true) => Counted::Later,
@@ -64,6 +110,7 @@ pub(crate) async fn upstream_attempt(
     Ok(Some(UpstreamAttempt {
         counted,
         fingerprint,
+        accepted_here: Arc::clone(accepted_here),
         login_path,
         database: database.id.clone(),
         client: origin.client,
@@ -103,7 +150,14 @@ impl UpstreamAttempt {
         }
         match (self.fingerprint, status) {
             (Some(print), _) if failed => logins.accepted_upstream.invalidate(&print),
-            (Some(print), 200..=299) => logins.accepted_upstream.insert(print, ()),
+            (Some(print), 101 | 200..=299) => {
+                logins.accepted_upstream.insert(print, ());
+                let mut here = self
+                    .accepted_here
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *here = Some(print);
+            }
             (Some(_) | None, _) => {}
         }
     }

@@ -321,7 +321,6 @@ fn a_session_that_was_ended_by_a_removal_stays_ended_when_its_user_returns() {
 }
 
 #[test]
-#[ignore = "open: it stays"]
 fn a_tunnel_that_a_session_opened_ends_with_it() {
     let upstream = upstream();
     let plan = Plan::new();

@@ -283,7 +283,6 @@ fn a_configured_login_path_counts_in_any_letter_case() {
 }
 
 #[test]
-#[ignore = "open: another Host vouches"]
 fn a_page_that_ignores_credentials_vouches_for_none() {
     let upstream = RecordingUpstream::start(|exchange| {
         exchange.read_body()?;
