@@ -52,7 +52,8 @@ impl Gateway {
         }
     }
 
-    /// As [`Self::start_from`], with the wall clock `ahead` of the real one: `+25h`.
+    /// As [`Self::start_from`], with the wall clock `ahead` of the real one: `+25h`. To be
+    /// terminated: a killed one leaves faketime's shared memory behind.
     #[must_use]
     #[track_caller]
     pub fn start_ahead(binary: &str, config: &Path, data: &Path, ahead: &str) -> Self {
@@ -74,8 +75,6 @@ impl Gateway {
             .env("LANG", "C");
         // A frozen monotonic clock would stop every timer.
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        // A killed process would leave its shared memory behind.
-        command.env("FAKETIME_DISABLE_SHM", "1");
         let process = Process::spawn(command);
         let ready = process.ready();
         let (binary, config, data) = (binary.to_owned(), config.to_owned(), data.to_owned());

