@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use crate::directory::ServerAddress;
+use crate::server_address::ServerAddress;
 
 /// Long poll: the backend answers at the latest after this.
 const WAIT: Duration = Duration::from_secs(25);

@@ -19,10 +19,9 @@ use gateway_policy::rights::Rights;
 use crate::{
     backend_client::BackendAddress,
     certificate::{Pair, Served},
-    directory::{
-        Authentication, Database, Directory, Print, ServerAddress, Source, Upstream, Users,
-    },
+    directory::{Authentication, Database, Directory, Print, Source, Upstream, Users},
     lists::ListWatch,
+    server_address::ServerAddress,
 };
 
 #[derive(Debug, thiserror::Error)]

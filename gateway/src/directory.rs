@@ -3,13 +3,15 @@
 //! Two fillers make it, the YAML file and the backend's feed; a database has one source. When the
 //! backend is away, what it said last stays in force. Nothing here asks anybody anything.
 
-use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwap;
 use backend_types::{DatabaseId, Mode, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
-use crate::{backend_client::BackendAddress, certificate::Served, lists::ListFolder};
+use crate::{
+    backend_client::BackendAddress, certificate::Served, lists::ListFolder,
+    server_address::ServerAddress,
+};
 
 /// Where a database is written down; only there can it be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,42 +46,6 @@ pub(crate) enum Upstream {
     Backend(BackendAddress),
     /// Any HTTP/1.1 server; the path goes as it came.
     Server(ServerAddress),
-}
-
-/// An existing server by name, and the addresses that the name has now.
-pub(crate) struct ServerAddress {
-    pub(crate) authority: String,
-    pub(crate) resolved: ArcSwap<Vec<SocketAddr>>,
-}
-
-impl ServerAddress {
-    pub(crate) fn new(authority: String) -> Self {
-        let now = authority.parse().into_iter().collect();
-        Self {
-            authority,
-            resolved: ArcSwap::from_pointee(now),
-        }
-    }
-
-    /// Any one of the name's addresses.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.resolved.load().first().copied()
-    }
-
-    /// Asks the name service again; an answer that fails leaves the last one.
-    pub(crate) async fn resolve(&self) {
-        match tokio::net::lookup_host(&self.authority).await {
-            Ok(found) => {
-                let found: Vec<SocketAddr> = found.collect();
-                if !found.is_empty() && **self.resolved.load() != found {
-                    self.resolved.store(Arc::new(found));
-                }
-            }
-            Err(fault) => {
-                tracing::warn!(upstream = self.authority, %fault, "upstream name does not resolve");
-            }
-        }
-    }
 }
 
 /// «Сервер печати» of a database.

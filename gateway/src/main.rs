@@ -27,6 +27,7 @@ mod metrics;
 mod page;
 mod port_holder;
 mod request;
+mod server_address;
 mod session_store;
 mod shared;
 mod sockets;
