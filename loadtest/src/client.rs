@@ -82,8 +82,8 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(crate) async fn connect(target: &'a Target) -> anyhow::Result<Self> {
-        let stream = target.tls(target.tcp(None).await?).await?;
+    pub(crate) async fn connect(target: &'a Target, from: Option<IpAddr>) -> anyhow::Result<Self> {
+        let stream = target.tls(target.tcp(from).await?).await?;
         Ok(Self {
             target,
             stream,

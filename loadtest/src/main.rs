@@ -28,18 +28,8 @@ enum Command {
     Attack {
         #[arg(value_enum)]
         attack: Attack,
-        /// Address of an https port, on loopback.
-        #[arg(long)]
-        gateway: SocketAddr,
-        /// The certificate to trust.
-        #[arg(long)]
-        cacert: PathBuf,
-        /// What the good client asks for.
-        #[arg(long, default_value = "/api/v1/BaseInfo")]
-        path: String,
-        /// The good client's `name:password`, sent as Basic.
-        #[arg(long)]
-        user: String,
+        #[command(flatten)]
+        good: Good,
         /// How many connections attack, from addresses 127.0.2.1 and up.
         #[arg(long, default_value_t = 500)]
         count: u16,
@@ -47,26 +37,71 @@ enum Command {
         #[arg(long, default_value_t = 12)]
         seconds: u64,
     },
+    /// Keep connections that have carried one request open, and see what each costs in memory.
+    Idle {
+        #[command(flatten)]
+        good: Good,
+        /// The gateway's process, on this machine.
+        #[arg(long)]
+        pid: u32,
+        /// How many connections, after 500 that warm it up.
+        #[arg(long, default_value_t = 2000)]
+        count: u16,
+    },
+}
+
+/// Whom the good client asks for what.
+#[derive(clap::Args)]
+struct Good {
+    /// Address of an https port, on loopback.
+    #[arg(long)]
+    gateway: SocketAddr,
+    /// The certificate to trust.
+    #[arg(long)]
+    cacert: PathBuf,
+    #[arg(long, default_value = "/api/v1/BaseInfo")]
+    path: String,
+    /// `name:password`, sent as Basic.
+    #[arg(long)]
+    user: String,
+}
+
+impl Good {
+    fn target(&self) -> anyhow::Result<Target> {
+        ensure!(
+            self.gateway.ip().is_loopback(),
+            "{} is not on loopback",
+            self.gateway
+        );
+        Target::new(self.gateway, &self.cacert, &self.path, &self.user)
+    }
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::Attack {
-        attack,
-        gateway,
-        cacert,
-        path,
-        user,
-        count,
-        seconds,
-    } = Arguments::parse().command;
-    ensure!(gateway.ip().is_loopback(), "{gateway} is not on loopback");
-    ensure!(
-        (1..=20_000).contains(&count) && seconds <= 120,
-        "at most 20000 connections and 120 s"
-    );
-    let target = Target::new(gateway, &cacert, &path, &user)?;
-    let span = Duration::from_secs(seconds);
-    let report = measure::under_attack(&target, attack, count, span)?;
-    println!("{report}");
+    match Arguments::parse().command {
+        Command::Attack {
+            attack,
+            good,
+            count,
+            seconds,
+        } => {
+            bounded(count, 20_000)?;
+            ensure!(seconds <= 120, "at most 120 s");
+            let span = Duration::from_secs(seconds);
+            println!(
+                "{}",
+                measure::under_attack(&good.target()?, attack, count, span)?
+            );
+        }
+        Command::Idle { good, pid, count } => {
+            bounded(count, 20_000)?;
+            println!("{}", measure::idle(&good.target()?, pid, count)?);
+        }
+    }
+    Ok(())
+}
+
+fn bounded(count: u16, most: u16) -> anyhow::Result<()> {
+    ensure!((1..=most).contains(&count), "1 to {most} connections");
     Ok(())
 }

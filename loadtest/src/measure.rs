@@ -1,6 +1,6 @@
 //! Calm against attack, in one run: the ratio is the figure.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::Ipv4Addr, time::Duration};
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
@@ -39,7 +39,9 @@ pub(crate) fn under_attack(
             .build()
     };
     runtime()?.block_on(async {
-        let mut client = Client::connect(target).await.context("the good client")?;
+        let mut client = Client::connect(target, None)
+            .await
+            .context("the good client")?;
         client.ask().await.context("the good client")?;
         let calm = ask_for(&mut client, span).await?;
 
@@ -63,6 +65,44 @@ pub(crate) fn under_attack(
             cut: cut.len(),
         })
     })
+}
+
+/// Connections that warm the gateway up before memory is read.
+const WARM_UP: u16 = 500;
+/// From one address, well below the gateway's cap and burst.
+const FROM_ONE_ADDRESS: u16 = 100;
+
+/// Memory of an idle connection: the slope of the gateway's resident memory.
+pub(crate) fn idle(target: &Target, pid: u32, count: u16) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut open = Vec::new();
+        let mut before = 0;
+        for number in 0..WARM_UP + count {
+            if number == WARM_UP {
+                before = resident_kib(pid)?;
+            }
+            let [high, low] = (number / FROM_ONE_ADDRESS).to_be_bytes();
+            let from = Ipv4Addr::new(127, 0, 3 + high, 1 + low);
+            let mut client = Client::connect(target, Some(from.into())).await?;
+            client.ask().await?;
+            open.push(client);
+        }
+        let grown = resident_kib(pid)?.saturating_sub(before);
+        let each = f64::from(u32::try_from(grown)?) / f64::from(count);
+        Ok(format!(
+            "{each:.1} KiB per idle connection, over {count} after {WARM_UP}"
+        ))
+    })
+}
+
+fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.context("no VmRSS")?.trim().trim_end_matches(" kB");
+    Ok(kib.parse()?)
 }
 
 async fn ask_for(client: &mut Client<'_>, span: Duration) -> anyhow::Result<Histogram<u64>> {
