@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use backend_types::Role;
-use http::Method;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use unicode_normalization::UnicodeNormalization;
@@ -75,6 +75,9 @@ pub(crate) fn login(name: &str) -> String {
     lower.trim().nfc().collect()
 }
 
+/// Answers a change that was made and deserves a second thought; its value is an error code.
+const WARNING: &str = "x-smarts-warning";
+
 /// What a request says about a password or a barcode.
 enum Given {
     Nothing,
@@ -87,6 +90,13 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
     let mut given = body::read(kind, call.json()?)?;
     let password = secret(call, given.shift_remove("password")).await?;
     let barcode = secret(call, given.shift_remove("barcode")).await?;
+    let is_weak = matches!(
+        password,
+        Given::New {
+            is_strong: false,
+            ..
+        }
+    );
     // A new group is named by id or by name; the other of the two is the old group's.
     if given.contains_key("groupName") && !given.contains_key("groupId") {
         given.insert("groupId".to_owned(), Value::Null);
@@ -177,10 +187,17 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
         .await?;
     let id = text(&body, "id").to_owned();
     tracing::info!(database.id = %call.database.id, user.id = %id, "a user was saved");
-    match is_edit {
-        true => Ok(no_content()),
-        false => Ok(call.stored(&id, body, true)),
+    let mut response = match is_edit {
+        true => no_content(),
+        false => call.stored(&id, body, true),
+    };
+    if is_weak {
+        // An administrator's would have been refused.
+        tracing::warn!(database.id = %call.database.id, user.id = %id, "the new password is weak");
+        let weak = HeaderValue::from_static("password-weak");
+        response.headers_mut().insert(WARNING, weak);
     }
+    Ok(response)
 }
 
 async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {

@@ -231,10 +231,15 @@ async fn an_administrators_password_is_strong_whichever_way_he_becomes_one() {
         .is(201);
     let demote = json!({"groupId": "1"});
     administrator.patch("/Users('90')", demote).await.is(204);
-    administrator
+    // For others a weak one is a warning.
+    let warned = administrator
         .patch("/Users('90')", json!({"password": "x"}))
         .await
         .is(204);
+    assert_eq!(warned.header("x-smarts-warning"), "password-weak");
+    let fine = json!({"password": "Парольня3"});
+    let fine = administrator.patch("/Users('90')", fine).await.is(204);
+    assert_eq!(fine.header("x-smarts-warning"), "");
     administrator
         .patch("/Users('90')", json!({"groupId": "3"}))
         .await
