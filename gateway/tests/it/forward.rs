@@ -477,12 +477,7 @@ fn a_database_moved_to_another_upstream_asks_only_that_one() {
 mod heavy {
     use super::*;
 
-    /// The dev build is slow: a quarter of the gibibyte that a release is measured with.
-    const BYTES: u64 = if cfg!(debug_assertions) {
-        256 << 20
-    } else {
-        1 << 30
-    };
+    const BYTES: u64 = 1 << 30;
     /// What may come on top while that passes.
     const FLAT: u64 = 24 << 20;
 
