@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gateway_policy::{
     ClientAddr,
     refusal::Refusal,
-    route::{Judged, may_be_login},
+    route::{Judged, Place, may_be_login},
     throttle::Slot,
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct UpstreamAttempt {
     fingerprint: Option<[u8; 32]>,
     accepted_here: AcceptedHere,
     login_path: bool,
+    /// Whether a 2xx says that somebody is who he says he is, and so makes his address known.
+    proof: bool,
     database: backend_types::DatabaseId,
     client: ClientAddr,
 }
@@ -112,6 +114,7 @@ pub(crate) async fn upstream_attempt(
         fingerprint,
         accepted_here: Arc::clone(accepted_here),
         login_path,
+        proof: is_proof(method, path, authorization.is_some()),
         database: database.id.clone(),
         client: origin.client,
     }))
@@ -135,16 +138,30 @@ fn is_login_path(database: &Database, path: &str) -> bool {
     may_be_login(path) || (!database.login_paths.is_empty() && configured())
 }
 
+/// A login at the vendor's endpoints, or a credential that its API takes. Pages outside, login
+/// forms and `OPTIONS` answer 200 to anybody.
+fn is_proof(method: &str, path: &str, credential: bool) -> bool {
+    let place = Place::of(path);
+    let acts = matches!(method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE");
+    acts && (place.is_login() || (credential && matches!(place, Place::Api(_))))
+}
+
 impl UpstreamAttempt {
     /// The server has answered.
     pub(crate) fn answered(self, shared: &Shared, status: u16) {
         let failed = status == 401 || (status == 403 && self.login_path);
         let logins = &shared.logins;
+        let proved = self.proof && (200..=299).contains(&status);
+        let (database, client) = (&self.database, self.client);
         match (self.counted, failed) {
-            (Counted::Slot(slot), true) => logins.failed(shared, &self.database, slot),
+            (Counted::Slot(slot), true) => logins.failed(shared, database, slot),
+            (Counted::Slot(slot), false) if proved => {
+                logins.succeeded(shared, database, client, Some(slot));
+            }
             (Counted::Slot(slot), false) => slot.give_back(),
-            (Counted::Later, true) => {
-                logins.failed_without_slot(shared, &self.database, self.client);
+            (Counted::Later, true) => logins.failed_without_slot(shared, database, client),
+            (Counted::Later, false) if proved => {
+                logins.succeeded(shared, database, client, None);
             }
             (Counted::Later, false) | (Counted::Exempt, _) => {}
         }

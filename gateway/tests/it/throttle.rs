@@ -327,6 +327,43 @@ fn a_page_that_ignores_credentials_vouches_for_none() {
     assert!(judged <= 10, "{judged} guesses were judged");
 }
 
+/// Rule 5 beside the limit of an address: what many addresses spend together.
+#[test]
+fn a_spent_budget_leaves_the_addresses_in_that_an_existing_server_has_known() {
+    let good = basic("ivan", "Right-1");
+    let known = good.clone();
+    let upstream = RecordingUpstream::start(move |exchange| {
+        exchange.read_body()?;
+        let public = exchange.request.method_and_target().1 == "/public";
+        match public || exchange.request.header("authorization") == Some(&known) {
+            true => exchange.respond(200, &[], b"in"),
+            false => exchange.respond(401, &[], b"judged"),
+        }
+    });
+    let plan = Plan::new().with(Database {
+        authentication: "upstream",
+        ..Database::new("a", upstream.url())
+    });
+    let house = plan.start();
+    let ask = |from: [u8; 4], target: &str, authorization: &str| {
+        let headers = [("Authorization", authorization)];
+        house.dial("a").from(from).get(target, &headers).status()
+    };
+    let (shop, stranger) = ([127, 0, 6, 1], [127, 0, 6, 2]);
+    assert_eq!(ask(shop, "/api/v1/Docs", &good), 200);
+    // A page that is open to all makes nobody known.
+    assert_eq!(ask(stranger, "/public", &good), 200);
+    let wrong = basic("ivan", "wrong");
+    for attacker in 10..20 {
+        for _ in 0..10 {
+            assert_eq!(ask([127, 0, 6, attacker], "/api/v1/Docs", &wrong), 401);
+        }
+    }
+    assert_eq!(ask(stranger, "/api/v1/Docs", &good), 429);
+    assert_eq!(ask(shop, "/api/v1/Docs", &good), 200);
+    assert_eq!(ask(shop, "/api/v1/Users", &good), 200, "also what is new");
+}
+
 mod heavy {
     use std::sync::atomic::{AtomicBool, Ordering};
 
