@@ -123,14 +123,12 @@ impl World {
         &self,
         feed: Option<backend_types::Directory>,
     ) -> anyhow::Result<()> {
-        let config = self.sources().config;
         if let Some(feed) = feed
             && self.take_feed(feed).await
         {
             return Ok(());
         }
-        let alone = Sources { config, feed: None };
-        self.bring_into_force(alone)
+        self.bring_into_force(|sources| sources.feed = None)
             .await
             .with_context(|| self.config_file.display().to_string())
     }
@@ -139,11 +137,9 @@ impl World {
     async fn take_feed(&self, feed: backend_types::Directory) -> bool {
         let revision = feed.revision;
         self.offer(feed.clone());
-        let sources = Sources {
-            feed: Some(feed),
-            ..self.sources()
-        };
-        let taken = self.bring_into_force(sources).await;
+        let taken = self
+            .bring_into_force(|sources| sources.feed = Some(feed))
+            .await;
         match &taken {
             Ok(()) => tracing::info!(revision, "directory in force"),
             Err(fault) => {
@@ -176,9 +172,12 @@ impl World {
             .clone()
     }
 
-    /// Checks `sources` whole, then swaps the directory, then moves the ports.
-    async fn bring_into_force(&self, sources: Sources) -> Result<(), ChangeError> {
+    /// Checks the changed sources whole, then swaps the directory, then moves the ports. The
+    /// change is made to what is in force when its turn comes, so that two at once lose neither.
+    async fn bring_into_force(&self, change: impl FnOnce(&mut Sources)) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
+        let mut sources = self.sources();
+        change(&mut sources);
         let (directory, certificates) = self.compile(&sources).await?;
         let certificates = Arc::new(certificates);
         let wanted = self.wanted(&sources.config, &directory, &certificates)?;
@@ -353,7 +352,7 @@ impl World {
             .map(|warning| self.words(warning))
             .collect();
         warnings.extend(needs_restart(&before.config, &loaded.config));
-        match self.reload_with(loaded.config, before.feed).await {
+        match self.reload_with(loaded.config).await {
             Ok(()) => {
                 tracing::info!(file = %self.config_file.display(), "configuration in force");
                 for warning in &warnings {
@@ -372,23 +371,22 @@ impl World {
     }
 
     /// With the newest directory that the backend has offered, else with the one in force.
-    async fn reload_with(
-        &self,
-        config: Config,
-        in_force: Option<backend_types::Directory>,
-    ) -> Result<(), ChangeError> {
-        let offered = self.offered();
-        let with = |feed| Sources {
-            config: config.clone(),
-            feed,
-        };
-        match self.bring_into_force(with(offered.clone())).await {
-            Ok(()) if offered.is_some() => self.backend_told(|state| state.fault = None),
-            Ok(()) => {}
-            Err(_) if offered != in_force => self.bring_into_force(with(in_force)).await?,
-            Err(fault) => return Err(fault),
+    async fn reload_with(&self, config: Config) -> Result<(), ChangeError> {
+        let offered = self.bring_into_force(|sources| {
+            sources.config = config.clone();
+            sources.feed = self.offered();
+        });
+        match offered.await {
+            Ok(()) if self.sources().feed.is_some() => {
+                self.backend_told(|state| state.fault = None);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+            Err(_) => {
+                self.bring_into_force(|sources| sources.config = config)
+                    .await
+            }
         }
-        Ok(())
     }
 
     fn words(&self, finding: &Finding) -> String {
