@@ -165,6 +165,7 @@ fn settings(plan: &Plan) -> DatabaseSettings {
         barcode_login: plan.barcode_login,
         port: plan.port,
         print: PrintServer::default(),
+        account: backend_types::Account::None,
         compress: false,
         backups: true,
     }

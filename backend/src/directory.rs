@@ -199,7 +199,15 @@ fn patch(settings: &mut DatabaseSettings, patch: SettingsPatch) {
     set(&mut settings.authentication, patch.authentication);
     set(&mut settings.barcode_login, patch.barcode_login);
     set(&mut settings.port, patch.port);
-    set(&mut settings.print, patch.print);
+    let print = patch.print.unwrap_or_default();
+    set(&mut settings.print.used, print.used);
+    set(&mut settings.print.port, print.port);
+    set(&mut settings.print.authentication, print.authentication);
+    let upstream = print
+        .upstream
+        .map(|url| Some(url).filter(|url| !url.is_empty()));
+    set(&mut settings.print.upstream, upstream);
+    set(&mut settings.account, patch.account);
     set(&mut settings.compress, patch.compress);
     set(&mut settings.backups, patch.backups);
 }
@@ -297,6 +305,7 @@ mod tests {
                 barcode_login: false,
                 port,
                 print: PrintServer::default(),
+                account: backend_types::Account::None,
                 compress: false,
                 backups: true,
             },
@@ -348,6 +357,7 @@ mod tests {
         before[0].settings.print = PrintServer {
             used: true,
             port: 9707,
+            ..PrintServer::default()
         };
         let change = vec![set_port("b", 9707)];
         let refusal = changed_databases(&before, change, &HashMap::new()).unwrap_err();

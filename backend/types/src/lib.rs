@@ -186,6 +186,8 @@ pub struct DatabaseSettings {
     pub port: u16,
     #[serde(default)]
     pub print: PrintServer,
+    #[serde(default)]
+    pub account: Account,
     /// «Сжимать справочники и таблицы».
     #[serde(default)]
     pub compress: bool,
@@ -198,13 +200,45 @@ fn yes() -> bool {
     true
 }
 
-/// «Сервер печати используется» and its port.
+/// «Сервер печати используется», its port, and the service behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrintServer {
     #[serde(default)]
     pub used: bool,
     #[serde(default)]
     pub port: u16,
+    /// The print service, `http://host:port`; without one the port answers 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    #[serde(default)]
+    pub authentication: PrintAuthentication,
+}
+
+/// Who is asked for a login at a print server port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrintAuthentication {
+    /// The same as at the data server port.
+    #[default]
+    Same,
+    /// Nobody: for services whose clients cannot log in.
+    Pass,
+}
+
+/// «Учётная запись»: the service account sent to an existing server as Basic. Our backend needs
+/// none: with it the account is stored and shown, nothing more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Account {
+    #[default]
+    None,
+    /// «Общие параметры»: the one at the top of the gateway's configuration.
+    Shared,
+    Own {
+        name: String,
+        /// On the gateway's host; the password itself is nowhere in the directory.
+        password_file: String,
+    },
 }
 
 /// A user's login material: hashes only, never a password.
@@ -308,11 +342,28 @@ pub struct SettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub print: Option<PrintServer>,
+    pub print: Option<PrintPatch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compress: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backups: Option<bool>,
+}
+
+/// [`PrintServer`] with every field optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrintPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The empty text takes the service away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<PrintAuthentication>,
 }
 
 #[cfg(test)]
