@@ -12,10 +12,11 @@ use clap::{Parser, Subcommand};
 use gateway_config::{Finding, Loaded, Overrides, Severity};
 
 use crate::{
+    account::Used,
     admin_client::{self, AdminError},
     gateway::{self, Start},
     login, messages,
-    status::{DatabaseReport, Report, ServiceState, State},
+    status::{AccountReport, DatabaseReport, Report, ServiceState, State},
 };
 
 /// Security gateway in front of a Mobile SMARTS data server.
@@ -276,6 +277,7 @@ fn print_database(database: &DatabaseReport) {
             &format!("{} {}", print.port, state(&print.state)),
         );
     }
+    row("status-account", &account(&database.account));
     row("status-users", &database.users.to_string());
     row("status-connections", &database.connections.to_string());
     for list in &database.lists {
@@ -303,6 +305,21 @@ fn print_database(database: &DatabaseReport) {
         );
         row("status-thumbprint", &certificate.thumbprint_sha1);
     }
+}
+
+/// The password is shown as dots, as many for every password.
+fn account(account: &AccountReport) -> String {
+    let key = match account.used {
+        Used::None => return messages::text(language(), "account-none", &[]),
+        Used::Shared => "account-shared",
+        Used::Own => "account-own",
+    };
+    let name = account.name.as_deref().unwrap_or("—");
+    let mut words = messages::text(language(), key, &[("name", name)]);
+    if !account.sent {
+        words += &messages::text(language(), "account-not-sent", &[]);
+    }
+    words
 }
 
 fn state(state: &ServiceState) -> String {

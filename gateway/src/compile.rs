@@ -12,11 +12,13 @@ use std::{
 
 use backend_types::DatabaseId;
 use gateway_config::{
-    CertificatePair, Config, DatabaseConfig, PrintAuthentication, UserConfig, folder_name,
+    Cause, CertificatePair, Config, DatabaseConfig, PrintAuthentication, SharedAccount, UserConfig,
+    folder_name,
 };
 use gateway_policy::rights::Rights;
 
 use crate::{
+    account::{Account, Used},
     backend_client::BackendAddress,
     certificate::{Pair, Served},
     directory::{Authentication, Database, Directory, Print, Source, Upstream, Users},
@@ -30,6 +32,8 @@ pub(crate) enum CompileError {
     ClaimedTwice { id: DatabaseId, yaml: String },
     #[error("database {id}: its index key is not 32 bytes of hex")]
     IndexKey { id: DatabaseId },
+    #[error("database {id}: service account: {cause}")]
+    Account { id: DatabaseId, cause: Cause },
 }
 
 /// What the compiler needs beside the sources.
@@ -84,7 +88,7 @@ impl Compiler<'_> {
         let server = reading.served(self.config.server.certificate.as_ref());
         let mut databases = Vec::new();
         for written in &self.config.databases {
-            databases.push(Arc::new(self.written_down(written, &mut reading)));
+            databases.push(Arc::new(self.written_down(written, &mut reading)?));
         }
         if let (Some(feed), Some(backend)) = (feed, self.backend) {
             let mut folders: Vec<String> = Vec::new();
@@ -110,9 +114,13 @@ impl Compiler<'_> {
         Ok((Directory::new(databases), Certificates { default, server }))
     }
 
-    fn written_down(&self, written: &DatabaseConfig, reading: &mut Reading) -> Database {
+    fn written_down(
+        &self,
+        written: &DatabaseConfig,
+        reading: &mut Reading,
+    ) -> Result<Database, CompileError> {
         let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.authority());
-        Database {
+        Ok(Database {
             id: written.id.clone(),
             source: Source::Yaml(self.file.display().to_string()),
             name: written.name.clone(),
@@ -135,6 +143,7 @@ impl Compiler<'_> {
                 upstream: Some(server(&print.upstream)),
                 authentication_same: print.authentication == PrintAuthentication::Same,
             }),
+            account: self.account(written)?,
             login_paths: written
                 .login_paths
                 .iter()
@@ -143,7 +152,23 @@ impl Compiler<'_> {
             users: Users::new(self.index_key, written.users.iter().map(user).collect()),
             lists: self.lists.folder(&written.folder),
             folder: written.folder.clone(),
-        }
+        })
+    }
+
+    fn account(&self, written: &DatabaseConfig) -> Result<Account, CompileError> {
+        let (used, account) = match (&written.account, &self.config.account) {
+            (gateway_config::Account::Own(account), _) => (Used::Own, account),
+            (gateway_config::Account::Shared, SharedAccount::Own(account)) => {
+                (Used::Shared, account)
+            }
+            // The check has refused `shared` where there is nothing to share.
+            (gateway_config::Account::Shared, SharedAccount::None)
+            | (gateway_config::Account::None, _) => return Ok(Account::NONE),
+        };
+        Account::read(used, account).map_err(|cause| CompileError::Account {
+            id: written.id.clone(),
+            cause,
+        })
     }
 
     fn told_by_backend(
@@ -185,6 +210,13 @@ impl Compiler<'_> {
                 upstream: None,
                 authentication_same: true,
             }),
+            account: Account::shown(
+                &settings.account,
+                match &self.config.account {
+                    SharedAccount::Own(shared) => Some(shared.name.as_str()),
+                    SharedAccount::None => None,
+                },
+            ),
             login_paths: Vec::new(),
             users: Users::new(index_key, told.users.clone()),
             lists: self.lists.folder(&folder),

@@ -9,7 +9,7 @@ use backend_types::{DatabaseId, Mode, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
-    backend_client::BackendAddress, certificate::Served, lists::ListFolder,
+    account::Account, backend_client::BackendAddress, certificate::Served, lists::ListFolder,
     server_address::ServerAddress,
 };
 
@@ -73,6 +73,7 @@ pub(crate) struct Database {
     pub(crate) port: u16,
     pub(crate) upstream: Upstream,
     pub(crate) print: Option<Print>,
+    pub(crate) account: Account,
     /// Paths of the existing server on which 401 and 403 are failed logins.
     pub(crate) login_paths: Vec<String>,
     pub(crate) users: Users,

@@ -26,7 +26,7 @@ use gateway_policy::{
     refusal::Refusal,
 };
 use http::{
-    HeaderName, StatusCode, Version,
+    HeaderName, HeaderValue, StatusCode, Version,
     header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use pingora::{
@@ -104,6 +104,21 @@ pub(crate) enum Target {
 }
 
 impl Forward {
+    /// The service account, as the existing server gets it in place of the client's login.
+    fn account(&self) -> Option<&HeaderValue> {
+        match self.to {
+            Target::Data => Some(&self.database.account.sent.as_ref()?.authorization),
+            Target::Print => None,
+        }
+    }
+
+    fn authorization(&self) -> Authorization {
+        match self.account() {
+            Some(_) => Authorization::Ends,
+            None => self.authorization,
+        }
+    }
+
     fn server(&self) -> Option<&ServerAddress> {
         match (self.to, &self.database.upstream) {
             (Target::Print, _) => self.database.print.as_ref()?.upstream.as_ref(),
@@ -252,12 +267,15 @@ impl ProxyHttp for Forwarder {
         upstream.set_raw_path(&forward.path)?;
         // A client that names `Authorization` in `Connection` takes its login away from nobody
         // but itself; what was judged is what is forwarded.
-        if forward.authorization == Authorization::Passes
+        if forward.authorization() == Authorization::Passes
             && let Some(sent) = session.req_header().headers.get(AUTHORIZATION)
         {
             upstream.insert_header(AUTHORIZATION, sent.clone())?;
         }
-        remove_foreign(upstream, forward.authorization);
+        remove_foreign(upstream, forward.authorization());
+        if let Some(account) = forward.account() {
+            upstream.insert_header(AUTHORIZATION, account.clone())?;
+        }
         let client = forward.client.to_string();
         if let Some(host) = upstream.headers.get(HOST).cloned() {
             upstream.insert_header("X-Forwarded-Host", host)?;
@@ -306,6 +324,13 @@ impl ProxyHttp for Forwarder {
             || upstream.status == StatusCode::SWITCHING_PROTOCOLS;
         if let Some(attempt) = forward.attempt.take_if(|_| judged) {
             attempt.answered(&self.shared, upstream.status.as_u16());
+        }
+        if upstream.status == StatusCode::UNAUTHORIZED && forward.account().is_some() {
+            let (database, request) = (forward.database.id.as_str(), &forward.request_id);
+            tracing::warn!(
+                { request.id = request, database.id = database },
+                "the existing server refuses the service account"
+            );
         }
         // Our id stands in both logs; the upstream's own one would say nothing to anybody here.
         upstream.insert_header("X-Request-Id", &forward.request_id)?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod access_log;
+mod account;
 mod admin_client;
 mod answer;
 mod backend_client;

@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    account::Used,
     certificate::Pair,
     directory::{Authentication, Database},
     listeners::Listeners,
@@ -117,6 +118,7 @@ pub(crate) struct DatabaseReport {
     pub(crate) data: ServiceState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) print: Option<PrintReport>,
+    pub(crate) account: AccountReport,
     pub(crate) users: usize,
     pub(crate) connections: usize,
     pub(crate) lists: Vec<ListState>,
@@ -129,6 +131,16 @@ pub(crate) struct PrintReport {
     pub(crate) port: u16,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
+}
+
+/// «Учётная запись»; the password is nowhere.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AccountReport {
+    pub(crate) used: Used,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// False with our backend, which needs none.
+    pub(crate) sent: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -222,6 +234,11 @@ impl Status {
                 port: print.port,
                 state: self.service(&Holder::Print(database.id.clone()), closed),
             }),
+            account: AccountReport {
+                used: database.account.used,
+                name: database.account.name.clone(),
+                sent: database.account.sent.is_some(),
+            },
             users: database.users.count(),
             connections: self.shared.connections.count_of(&database.id),
             lists: database.lists.states(),

@@ -142,6 +142,21 @@ impl Gateway {
         Dial::plain(self.address(id))
     }
 
+    /// Plain HTTP to a database's print server port.
+    ///
+    /// # Panics
+    /// When the ready line names no address for it.
+    #[must_use]
+    #[track_caller]
+    pub fn print_dial(&self, id: &str) -> Dial {
+        let databases = self.ready["databases"].as_array().into_iter().flatten();
+        let print = databases
+            .filter(|database| database["id"] == id)
+            .find_map(|database| database["print"].as_str()?.parse().ok());
+        let address = print.unwrap_or_else(|| panic!("no print port of {id} in {}", self.ready));
+        Dial::plain(on_loopback(address))
+    }
+
     /// Its file.
     #[must_use]
     pub fn config(&self) -> &Path {

@@ -18,6 +18,8 @@ pub struct InFront {
     pub server: (u16, bool),
     /// Connections, new ones a second and burst, per address; `None`: the defaults.
     pub limits: Option<(u32, u32, u32)>,
+    /// The shared service account, as YAML.
+    pub account: String,
     pub databases: Vec<Database>,
 }
 
@@ -26,6 +28,9 @@ pub struct InFront {
 pub struct Database {
     pub id: String,
     pub name: String,
+    pub comment: String,
+    /// `None`: named by its id, see [`InFront::folder`].
+    pub folder: Option<PathBuf>,
     pub mode: &'static str,
     pub https: bool,
     pub certificate: Option<Issued>,
@@ -36,6 +41,11 @@ pub struct Database {
     pub identity_headers: bool,
     pub port: u16,
     pub upstream: String,
+    /// `none`, `shared` or its own, as YAML.
+    pub account: String,
+    /// As YAML; `None`: no print server.
+    pub print: Option<String>,
+    pub compress: bool,
     pub login_paths: Vec<String>,
     pub users: Vec<User>,
 }
@@ -67,6 +77,7 @@ impl InFront {
             trusted_proxies: Vec::new(),
             server: (0, false),
             limits: None,
+            account: "none".to_owned(),
             databases: databases.into(),
         }
     }
@@ -124,6 +135,7 @@ impl InFront {
                 ),
             );
         }
+        line(out, &format!("account: {}", self.account));
         line(out, "databases:");
         for database in &self.databases {
             database.write(self, out);
@@ -139,6 +151,8 @@ impl Database {
         Self {
             id: id.to_owned(),
             name: format!("Database {id}"),
+            comment: String::new(),
+            folder: None,
             mode: "server",
             https: false,
             certificate: None,
@@ -148,6 +162,9 @@ impl Database {
             identity_headers: false,
             port: 0,
             upstream: upstream.into(),
+            account: "none".to_owned(),
+            print: None,
+            compress: false,
             login_paths: Vec::new(),
             users: Vec::new(),
         }
@@ -166,13 +183,11 @@ impl Database {
     fn write(&self, file: &InFront, out: &mut String) {
         line(out, &format!("  - id: {}", quoted(&self.id)));
         line(out, &format!("    name: {}", quoted(&self.name)));
-        line(
-            out,
-            &format!(
-                "    folder: {}",
-                quoted(&file.folder(&self.id).display().to_string())
-            ),
-        );
+        let folder = self.folder.clone();
+        let folder = folder.unwrap_or_else(|| file.folder(&self.id));
+        let folder = quoted(&folder.display().to_string());
+        line(out, &format!("    folder: {folder}"));
+        line(out, &format!("    comment: {}", quoted(&self.comment)));
         line(
             out,
             &format!("    mode: {}\n    https: {}", self.mode, self.https),
@@ -203,6 +218,16 @@ impl Database {
                 quoted(&self.upstream)
             ),
         );
+        line(
+            out,
+            &format!(
+                "    account: {}\n    compress: {}",
+                self.account, self.compress
+            ),
+        );
+        if let Some(print) = &self.print {
+            line(out, &format!("    print: {print}"));
+        }
         if !self.login_paths.is_empty() {
             line(
                 out,

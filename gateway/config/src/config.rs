@@ -201,7 +201,8 @@ pub struct ServiceAccount {
     /// Login name at the upstream.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// File that holds the password alone; readable by its owner alone (0600).
+    /// File with the password in one line of UTF-8; readable by its owner alone (0600). A change
+    /// of it takes effect within a second.
     #[schemars(length(min = 1))]
     pub password_file: PathBuf,
 }

@@ -80,6 +80,27 @@ pub(crate) fn private(path: &Path) -> Result<(), Cause> {
     }
 }
 
+/// The password in a file of its own: one line of text, as an editor leaves it.
+pub(crate) fn password(path: &Path) -> Result<Zeroizing<String>, Cause> {
+    private(path)?;
+    let file = path.display().to_string();
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let reason = error.to_string();
+        return Err(Cause::FileUnreadable { file, reason });
+    }
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    // Notepad's byte order mark and line end are not the password's.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() || line.chars().any(char::is_control) {
+        return Err(Cause::NotAPassword { file });
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
 /// The text of a small secret that its owner alone may read; none where there is no such file.
 pub(crate) fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Cause> {
     if !path.exists() {

@@ -214,7 +214,9 @@ macro_rules! causes {
                 }
             }
 
-            fn render(&self, language: Language) -> String {
+            /// The words alone, without a place.
+            #[must_use]
+            pub fn render(&self, language: Language) -> String {
                 match self {
                     $(Self::$name { $($argument),* } =>
                         say(language, $id, &[$((stringify!($argument), $argument.as_str())),*]),)*
@@ -279,6 +281,8 @@ causes! {
     Fault NoSharedAccount {} "no-shared-account"
     Fault UsersOfUpstream {} "users-of-upstream"
     Fault AccountWithUpstream {} "account-with-upstream"
+    Fault NotAnAccountName {} "not-an-account-name"
+    Fault NotAPassword { file } "not-a-password"
     Fault LoginPathsUnused {} "login-paths-unused"
     Fault BarcodeLoginUnused {} "barcode-login-unused"
     Fault IndexWithoutBarcode {} "index-without-barcode"

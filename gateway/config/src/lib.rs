@@ -93,6 +93,14 @@ pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Ve
     }
 }
 
+/// The password of a service account, read anew: the file may have changed since the check.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn password(file: &Path) -> Result<zeroize::Zeroizing<String>, Cause> {
+    file::password(file)
+}
+
 fn fill(text: &str, overrides: &Overrides, findings: &mut finding::Findings) -> Option<Config> {
     match serde_yaml::from_str::<Config>(text) {
         Ok(mut config) => {

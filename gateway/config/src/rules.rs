@@ -42,9 +42,8 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
     if let Some(server) = root.get("server") {
         certificate_is_there(&server, findings);
     }
-    for secret in [&["account", "password_file"], &["backend", "key_file"]] {
-        secret_is_private(root.at(secret), findings);
-    }
+    secret_is_private(root.at(&["backend", "key_file"]), findings);
+    account_can_be_sent(root.get("account"), findings);
 
     let databases = root.items("databases");
     ids_are_unique(&databases, findings);
@@ -178,6 +177,23 @@ fn secret_is_private(secret: Option<View<'_>>, findings: &mut Findings) {
     }
 }
 
+/// A service account's name, and the password in its file.
+fn account_can_be_sent(account: Option<View<'_>>, findings: &mut Findings) {
+    let Some(account) = account else { return };
+    if let Some(name) = account.get("name")
+        && let Some(text) = name.text()
+        && text.contains(|c: char| c == ':' || c.is_control())
+    {
+        name.add(Cause::NotAnAccountName {}, findings);
+    }
+    if let Some(file) = account.get("password_file")
+        && let Some(text) = file.text()
+        && let Err(cause) = file::password(Path::new(text))
+    {
+        file.add(cause, findings);
+    }
+}
+
 fn ids_are_unique(databases: &[View<'_>], findings: &mut Findings) {
     let mut lines: HashMap<DatabaseId, String> = HashMap::new();
     for view in databases.iter().filter_map(|database| database.get("id")) {
@@ -238,7 +254,7 @@ fn folders_are_apart(databases: &[View<'_>], folders: &[PathBuf], findings: &mut
 /// The keys of one database among themselves.
 fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings) {
     certificate_is_there(database, findings);
-    secret_is_private(database.at(&["account", "password_file"]), findings);
+    account_can_be_sent(database.get("account"), findings);
     if let Some(mode) = database.get("mode")
         && let Some(text @ ("folder" | "device")) = mode.text()
     {
@@ -268,9 +284,6 @@ fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings
         compress.add(Cause::NoEffectYet {}, findings);
     }
     let account = database.get("account");
-    if let Some(account) = account.as_ref().filter(|view| view.text() != Some("none")) {
-        account.add(Cause::NoEffectYet {}, findings);
-    }
     let shared = root.get("account");
     let has_shared = shared.is_some_and(|view| matches!(view.node.value, Value::Map(_)));
     if let Some(account) = &account

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    account::Account,
     backend_client::{BackendAddress, Wait},
     certificate::{Pair, Served},
     compile::{Certificates, CompileError, Compiler},
@@ -100,6 +101,11 @@ impl ChangeError {
                 language,
                 "claimed-twice",
                 &[("id", id.as_str()), ("file", yaml)],
+            ),
+            Self::Compile(CompileError::Account { id, cause }) => messages::text(
+                language,
+                "account-unusable",
+                &[("id", id.as_str()), ("cause", &cause.render(language))],
             ),
             Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
                 self.to_string()
@@ -305,30 +311,39 @@ impl World {
         Ok(wanted)
     }
 
-    /// SIGHUP, or the file itself: checked whole; faulty, the old one stays.
-    pub(super) async fn follow_config(self: Arc<Self>, mut seen: Stamp, mut hang_up: Signal) {
+    /// SIGHUP, the file itself, or the password file of a service account: checked whole; faulty,
+    /// the old one stays.
+    pub(super) async fn follow_config(self: Arc<Self>, seen: Stamp, mut hang_up: Signal) {
         let mut look = interval(LOOK_AT_CONFIG_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = (seen, Vec::new());
         let mut changing = None;
         loop {
             tokio::select! {
                 _ = hang_up.recv() => {}
                 _ = look.tick() => {
-                    let now = stamp(&self.config_file);
-                    if now == seen {
+                    let now = (stamp(&self.config_file), self.moved_passwords());
+                    // A password that is back where it was read is no change.
+                    if now.0 == seen.0 && (now.1.is_empty() || now.1 == seen.1) {
                         continue;
                     }
                     // Read it when it has rested for one look: editors write in pieces.
-                    if changing != Some(now) {
+                    if changing.as_ref() != Some(&now) {
                         changing = Some(now);
                         continue;
                     }
                 }
             }
-            seen = stamp(&self.config_file);
+            seen = (stamp(&self.config_file), self.moved_passwords());
             changing = None;
             self.reload().await;
         }
+    }
+
+    fn moved_passwords(&self) -> Vec<(PathBuf, Stamp)> {
+        let directory = self.shared.directory.load();
+        let accounts = directory.databases().iter().map(|one| &one.account);
+        accounts.filter_map(Account::moved).collect()
     }
 
     async fn reload(&self) {

@@ -13,6 +13,7 @@
 
 mod house;
 
+mod account;
 mod addresses;
 mod clients;
 mod forward;

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::house::{GATEWAY, assert_refusal, basic, bearer, session_query};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-const SHOP: &str = "21e6d501-e8c1-44e0-b0cd-f30a369b1822";
-const COURIER: &str = "5b0e7c34-9d1f-4c62-8a57-3e1f6f0c2d98";
+pub(crate) const SHOP: &str = "21e6d501-e8c1-44e0-b0cd-f30a369b1822";
+pub(crate) const COURIER: &str = "5b0e7c34-9d1f-4c62-8a57-3e1f6f0c2d98";
 
-struct Backend {
+pub(crate) struct Backend {
     process: Process,
     address: SocketAddr,
     folder: TempDir,
@@ -27,7 +27,7 @@ struct Backend {
 
 impl Backend {
     /// With its demo databases on ports that the system chooses, in plain HTTP.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempdir().unwrap();
         let key = folder.path().join("backend.key");
         fs::write(&key, KEY).unwrap();
@@ -92,13 +92,13 @@ impl Backend {
         self.process.ready();
     }
 
-    fn change(&self, body: &Value) -> Message {
+    pub(crate) fn change(&self, body: &Value) -> Message {
         let headers = [("X-Smarts-Key", KEY), ("Content-Type", "application/json")];
         Dial::plain(self.address).http("POST", "/directory", &headers, body.to_string().as_bytes())
     }
 
     /// Name, password and barcode of the first user of that role.
-    fn user(&self, database: &str, role: &str) -> (&str, &str, &str) {
+    pub(crate) fn user(&self, database: &str, role: &str) -> (&str, &str, &str) {
         let found = self
             .users
             .iter()
@@ -107,7 +107,7 @@ impl Backend {
         (&user[2], &user[3], &user[4])
     }
 
-    fn gateway(&self) -> Front {
+    pub(crate) fn gateway(&self) -> Front {
         self.gateway_with_key(KEY)
     }
 
@@ -138,23 +138,27 @@ impl Backend {
     }
 }
 
-struct Front {
-    gateway: Gateway,
+pub(crate) struct Front {
+    pub(crate) gateway: Gateway,
     yaml: String,
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     _folder: TempDir,
 }
 
 impl Front {
-    /// Where the database listens by now.
-    fn address(&self, id: &str) -> Option<SocketAddr> {
+    /// What `status --json` says of a database by now.
+    pub(crate) fn state(&self, id: &str) -> Option<Value> {
         let status = self.gateway.status();
         let all = status["databases"].as_array()?.clone();
-        let database = all.into_iter().find(|database| database["id"] == id)?;
-        database["address"].as_str()?.parse().ok()
+        all.into_iter().find(|database| database["id"] == id)
     }
 
-    fn dial(&self, id: &str) -> Dial {
+    /// Where the database listens by now.
+    fn address(&self, id: &str) -> Option<SocketAddr> {
+        self.state(id)?["address"].as_str()?.parse().ok()
+    }
+
+    pub(crate) fn dial(&self, id: &str) -> Dial {
         let address = eventually(DEADLINE, "the database is open", || self.address(id));
         Dial::plain(address)
     }
