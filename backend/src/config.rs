@@ -11,13 +11,14 @@ use std::{
 };
 
 use backend_types::Language;
+use log_files::Log;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Value;
 
 use crate::{Listen, Options, SharedKey};
 
-const KEYS: [&str; 4] = ["data", "listen", "key_file", "language"];
+const KEYS: [&str; 5] = ["data", "listen", "key_file", "language", "log"];
 const SHORTEST_KEY: usize = 16;
 
 /// Configuration of the separate backend. Relative paths are relative to the working directory.
@@ -43,10 +44,20 @@ struct Keys {
     #[serde(default)]
     #[schemars(schema_with = "language_schema")]
     language: Language,
+    /// The log.
+    #[serde(default)]
+    log: Log,
 }
 
 fn language_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "enum": ["ru", "en"], "default": "ru"})
+}
+
+/// What a file without faults says.
+#[derive(Debug)]
+pub struct Configuration {
+    pub options: Options,
+    pub log: Log,
 }
 
 /// One fault of the file.
@@ -110,7 +121,7 @@ pub fn json_schema() -> serde_json::Value {
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub fn read(file: &Path) -> Result<Options, ConfigError> {
+pub fn read(file: &Path) -> Result<Configuration, ConfigError> {
     let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
         file: file.to_owned(),
         source,
@@ -121,7 +132,7 @@ pub fn read(file: &Path) -> Result<Options, ConfigError> {
     })
 }
 
-fn parse(text: &str) -> Result<Options, Vec<Fault>> {
+fn parse(text: &str) -> Result<Configuration, Vec<Fault>> {
     let mut faults = Faults {
         text,
         found: Vec::new(),
@@ -141,6 +152,11 @@ fn parse(text: &str) -> Result<Options, Vec<Fault>> {
             ("listen", _) => faults.add(key, "unix:PATH or ADDRESS:PORT was expected"),
             ("language", Some("ru" | "en")) => {}
             ("language", _) => faults.add(key, "ru or en was expected"),
+            ("log", _) => {
+                if let Some(fault) = log_fault(value) {
+                    faults.add(key, &fault);
+                }
+            }
             _ => faults.add_unknown(key),
         }
     }
@@ -168,15 +184,40 @@ fn parse(text: &str) -> Result<Options, Vec<Fault>> {
         }
     };
     match (listen, serde_yaml::from_str::<Keys>(text)) {
-        (Some(listen), Ok(keys)) if faults.found.is_empty() => Ok(Options {
-            data: keys.data,
-            listen,
-            key,
-            language: keys.language,
+        (Some(listen), Ok(keys)) if faults.found.is_empty() => Ok(Configuration {
+            options: Options {
+                data: keys.data,
+                listen,
+                key,
+                language: keys.language,
+            },
+            log: keys.log,
         }),
         (_, Err(error)) if faults.found.is_empty() => Err(faults.with_syntax(&error)),
         _ => Err(faults.found),
     }
+}
+
+/// What is wrong below `log`: the first thing is told, with the key that it is about.
+fn log_fault(value: &Value) -> Option<String> {
+    let log: Log = match serde_yaml::from_value(value.clone()) {
+        Ok(log) => log,
+        Err(error) => return Some(error.to_string()),
+    };
+    let ranges = [
+        ("file_mib", log.file_mib, 1..=4096),
+        ("keep_days", log.keep_days.into(), 1..=3650),
+        (
+            "total_mib",
+            log.total_mib,
+            log.file_mib.saturating_mul(2)..=1_048_576,
+        ),
+    ];
+    ranges.into_iter().find_map(|(key, number, range)| {
+        let (least, most) = range.clone().into_inner();
+        let told = format!("{key}: {number} is outside of {least} to {most}");
+        (!range.contains(&number)).then_some(told)
+    })
 }
 
 fn listen_of(text: &str) -> Option<Listen> {
@@ -352,6 +393,34 @@ mod tests {
             parse("data: d\nlisten: \"127.0.0.1:0\"\n").is_err(),
             "no key"
         );
+    }
+
+    #[test]
+    fn a_log_is_bounded_and_has_room_for_two_files() {
+        let told = |log: &str| {
+            let text = format!("data: d\nlisten: unix:s\nlog: {log}\n");
+            let faults = parse(&text).map(|found| found.log).unwrap_err();
+            (faults[0].line, faults[0].text.clone())
+        };
+        for (log, expected) in [
+            ("{fil_mib: 8}", "unknown field `fil_mib`"),
+            ("{keep_days: 0}", "keep_days: 0 is outside of 1 to 3650"),
+            (
+                "{file_mib: 8, total_mib: 15}",
+                "total_mib: 15 is outside of 16",
+            ),
+            ("{file_mib: 4097}", "file_mib: 4097"),
+            ("{level: loud}", "unknown variant `loud`"),
+            ("stderr", "invalid type"),
+        ] {
+            let (line, text) = told(log);
+            assert!(
+                line == 3 && text.contains(expected),
+                "{log}: {line}: {text}"
+            );
+        }
+        let twin = "data: d\nlisten: unix:s\nlog: {file_mib: 8, total_mib: 16}\n";
+        assert_eq!(parse(twin).unwrap().log.total_mib, 16);
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use backend::{FirstStart, Running};
+use backend::{FirstStart, Running, config::Configuration};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// The plain-HTTP data service behind Smarts Gateway.
 #[derive(Parser)]
@@ -19,16 +18,13 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(level)
-        .with_writer(std::io::stderr)
-        .init();
-    let options = match backend::config::read(&arguments.config) {
-        Ok(options) => options,
+    let Configuration { options, log } = match backend::config::read(&arguments.config) {
+        Ok(read) => read,
         Err(fault) => return refuse(&fault),
+    };
+    let _log = match log_files::start(&log, &options.data, "backend", "") {
+        Ok(guard) => guard,
+        Err(fault) => return refuse(&format!("the log cannot be written: {fault}")),
     };
     // Before the ready line: a signal right after it must find its receiver.
     let (terminated, interrupted) = match (
@@ -89,7 +85,9 @@ fn print_users(first_start: &FirstStart) {
     }
 }
 
+/// For who started it; whoever comes later reads the log.
 fn refuse(fault: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{fault}");
     tracing::error!("{fault}");
     ExitCode::FAILURE
 }

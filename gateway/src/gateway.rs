@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use gateway_config::{Backend, Config, Finding, LogTo, Metrics as MetricsAt, Overrides};
+use gateway_config::{Backend, Config, Finding, Metrics as MetricsAt, Overrides};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
@@ -35,7 +35,6 @@ use crate::{
     files, http_service,
     listeners::Listeners,
     lists::ListWatch,
-    logging,
     login::Logins,
     metrics::Metrics,
     server_address::ServerAddress,
@@ -49,6 +48,9 @@ use crate::{
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// A backend that is slow to answer must not keep the ports closed.
 const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// What it has to say of a request, we say.
+const PINGORA_IS_QUIET: &str = "pingora_core=error,pingora_proxy=off";
 
 /// What `run` was told on the command line, the configuration read and without faults.
 pub(crate) struct Start {
@@ -77,9 +79,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         .create(&data)
         .with_context(|| format!("data folder {}", data.display()))?;
     let _lock = lock(&data)?;
-    let folder = data.join("log");
-    let log_folder = (config.log.to == LogTo::File).then_some(folder.as_path());
-    let _log = logging::start(log_folder, config.log.level.as_str()).context("log")?;
+    let _log = log_files::start(&config.log, &data, "gateway", PINGORA_IS_QUIET).context("log")?;
     for warning in &warnings {
         tracing::warn!(finding = %warning, "configuration");
     }

@@ -21,7 +21,6 @@ mod hashing;
 mod http_service;
 mod listeners;
 mod lists;
-mod logging;
 mod login;
 mod messages;
 mod metrics;

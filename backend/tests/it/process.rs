@@ -41,7 +41,10 @@ impl Place {
 
     fn configure(&self, listen: &str, more: &str) {
         let data = self.path().join("data");
-        let yaml = format!("data: {}\nlisten: \"{listen}\"\n{more}", data.display());
+        let yaml = format!(
+            "data: {}\nlisten: \"{listen}\"\nlog: {{to: stderr}}\n{more}",
+            data.display()
+        );
         fs::write(self.path().join("backend.yaml"), yaml).unwrap();
     }
 
@@ -83,6 +86,28 @@ async fn the_first_start_prints_passwords_then_the_ready_line_and_the_second_onl
     process.signal("INT");
     assert_eq!(process.wait_exit(DEADLINE).code(), Some(0));
     assert!(!place.socket().exists());
+}
+
+#[tokio::test]
+async fn the_log_lies_in_the_data_folder_for_its_owner_alone() {
+    let place = Place::new();
+    let file = place.path().join("backend.yaml");
+    let yaml = fs::read_to_string(&file).unwrap();
+    fs::write(&file, yaml.replace("{to: stderr}", "{level: info}")).unwrap();
+    let mut process = place.start();
+    assert_eq!(process.terminate().code(), Some(0));
+    assert_eq!(process.stderr(), "");
+    let log = place.path().join("data/log/backend.log");
+    let lines = fs::read_to_string(&log).unwrap();
+    assert!(lines.contains("the backend has stopped"), "{lines}");
+    for (path, mode) in [
+        ("data", 0o700),
+        ("data/log", 0o700),
+        ("data/log/backend.log", 0o600),
+    ] {
+        let found = fs::metadata(place.path().join(path)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, mode, "{path}");
+    }
 }
 
 #[tokio::test]

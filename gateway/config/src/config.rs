@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use log_files::Log;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,51 +84,6 @@ impl Config {
         let settled = folders(&self.data, &known);
         for (database, folder) in self.databases.iter_mut().zip(settled) {
             database.folder = folder;
-        }
-    }
-}
-
-/// The log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// `file`: in `log/` of the data folder.
-    pub to: LogTo,
-    /// The least important events that are still written.
-    pub level: Level,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum LogTo {
-    #[default]
-    File,
-    Stderr,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Level {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
-}
-
-impl Level {
-    /// As written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
         }
     }
 }

@@ -272,6 +272,7 @@ causes! {
     Fault NoSource {} "no-source"
     Fault MetricsPublic { text } "metrics-public"
     Fault TrustsEverybody { text } "trusts-everybody"
+    Fault LogTooSmall { total, least } "log-too-small"
     Fault DuplicateDatabase { id, line } "duplicate-database"
     Fault PortTaken { port, holder, line } "port-taken"
     Fault PortTakenByDefault { port, key } "port-taken-by-default"

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 pub use backend_types::Language;
 pub use config::{
-    Backend, CertificatePair, Config, Level, Limits, Log, LogTo, Metrics, RemoteBackend,
-    ServerPort, ServiceAccount, SharedAccount,
+    Backend, CertificatePair, Config, Limits, Metrics, RemoteBackend, ServerPort, ServiceAccount,
+    SharedAccount,
 };
 pub use database::{
     Account, Authentication, DatabaseConfig, Method, PrintAuthentication, PrintConfig, Rights,

@@ -16,6 +16,7 @@ use std::{
 
 use backend_types::DatabaseId;
 use gateway_policy::{password::IndexKey, proxy_protocol::TrustedProxies};
+use log_files::Log;
 
 use crate::{
     Cause, Net, Overrides, config, database, file,
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
         findings.add(Mark::START, "", Cause::NoSource {});
     }
     metrics_stay_private(&root, findings);
+    log_has_room_for_two_files(&root, findings);
     not_everybody_is_trusted(&root, findings);
     ports::check(&root, findings);
     if let Some(https) = root.at(&["server", "https"]).filter(View::is_false) {
@@ -135,6 +137,28 @@ fn metrics_stay_private(root: &View<'_>, findings: &mut Findings) {
     {
         let text = address.to_string();
         view.add(Cause::MetricsPublic { text }, findings);
+    }
+}
+
+fn log_has_room_for_two_files(root: &View<'_>, findings: &mut Findings) {
+    let Some(log) = root.get("log") else { return };
+    let default = Log::default();
+    let file = log.get("file_mib");
+    let total = log.get("total_mib");
+    let least = file
+        .as_ref()
+        .map_or(Some(default.file_mib), View::parse)
+        .and_then(|file| file.checked_mul(2));
+    let given = total.as_ref().map_or(Some(default.total_mib), View::parse);
+    if let (Some(least), Some(given)) = (least, given)
+        && given < least
+        && let Some(at) = total.or(file)
+    {
+        let cause = Cause::LogTooSmall {
+            total: given.to_string(),
+            least: least.to_string(),
+        };
+        at.add(cause, findings);
     }
 }
 

@@ -198,6 +198,21 @@ const CASES: &[Case] = &[
         &[("4:10", "metrics-public")],
     ),
     (
+        "metrics: 127.0.0.1:10509",
+        "log: {file_mib: 8, total_mib: 16}",
+        &[],
+    ),
+    (
+        "metrics: 127.0.0.1:10509",
+        "log: {file_mib: 8, total_mib: 15}",
+        &[("4:31", "log-too-small")],
+    ),
+    (
+        "metrics: 127.0.0.1:10509",
+        "log: {file_mib: 1025}",
+        &[("4:17", "log-too-small")],
+    ),
+    (
         "trusted_proxies: [10.0.0.5]",
         "trusted_proxies: [0.0.0.0/0, ::/0]",
         &[("5:19", "trusts-everybody"), ("5:30", "trusts-everybody")],

@@ -66,7 +66,8 @@ impl Backend {
         let inside = folder.path().display();
         let config = folder.path().join("backend.yaml");
         let text = format!(
-            "data: {inside}/data\nlisten: 127.0.0.1:{port}\nkey_file: {inside}/backend.key\n"
+            "data: {inside}/data\nlisten: 127.0.0.1:{port}\nkey_file: {inside}/backend.key\n\
+             log: {{to: stderr}}\n"
         );
         fs::write(&config, text).unwrap();
         let binary = sibling(GATEWAY, "backend");

@@ -46,6 +46,7 @@ not-a-blind-index = this is not a blind index of 64 hexadecimal digits; "gateway
 no-source = no database can come from anywhere: neither "backend" nor "databases" is there
 metrics-public = { $text } is not a loopback address; metrics are never public
 trusts-everybody = { $text } would trust everybody's word for his own address
+log-too-small = { $total } MiB for all log files is too little: two full files take { $least } MiB
 duplicate-database = the database id "{ $id }" is taken in line { $line }
 port-taken = port { $port } is taken by { $holder } in line { $line }
 port-taken-by-default = port { $port } is taken by the default of { $key }, which the file does not name

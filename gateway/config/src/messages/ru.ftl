@@ -46,6 +46,7 @@ not-a-blind-index = это не слепой индекс из 64 шестнад
 no-source = базам неоткуда взяться: нет ни «backend», ни «databases»
 metrics-public = { $text } не петлевой адрес; метрики не бывают доступны снаружи
 trusts-everybody = { $text } значит верить каждому на слово, какой у него адрес
+log-too-small = { $total } МиБ на все файлы журнала мало: два полных файла занимают { $least } МиБ
 duplicate-database = код базы «{ $id }» уже занят в строке { $line }
 port-taken = порт { $port } уже занят: { $holder } в строке { $line }
 port-taken-by-default = порт { $port } уже занят значением по умолчанию ключа { $key }, которого в файле нет

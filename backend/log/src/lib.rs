@@ -1,39 +1,46 @@
-//! The log: one JSON object a line, to a file or to stderr.
+//! The log of both programs: one JSON object a line, to files or to stderr.
 //!
 //! Foreign text reaches it only as the value of a field, where JSON escapes it. What JSON leaves
-//! alone and line readers do not (U+2028, U+2029, U+0085) is escaped on the way out. Secrets
-//! never get here: no query string, no `Authorization`, no body is ever a field.
+//! alone and line readers do not (U+2028, U+2029, U+0085) is escaped on the way out. No line is
+//! dropped to spare time: writers wait when the queue is full. What the files may take of the
+//! disk is `files`' business.
 
-use std::{io, path::Path};
+mod config;
+mod files;
 
-use tracing_appender::{
-    non_blocking::{NonBlockingBuilder, WorkerGuard},
-    rolling,
-};
+use std::{io, path::Path, time::SystemTime};
+
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log; lines still queued are written when the guard is dropped.
-pub(crate) fn start(folder: Option<&Path>, level: &str) -> io::Result<WorkerGuard> {
-    let sink: Box<dyn io::Write + Send> = match folder {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)?;
-            Box::new(
-                rolling::Builder::new()
-                    .rotation(rolling::Rotation::DAILY)
-                    .filename_prefix("gateway")
-                    .filename_suffix("log")
-                    .build(folder)
-                    .map_err(io::Error::other)?,
-            )
+pub use config::{Level, Log, LogTo};
+use files::{Limits, LogFiles};
+
+/// Starts the log of a program, in the data folder or on stderr; `quieter` are directives beside
+/// the level. Lines still queued are written when the guard is dropped.
+///
+/// # Errors
+/// When the folder cannot be written, a directive cannot be read, or a log was started before.
+pub fn start(log: &Log, data: &Path, program: &str, quieter: &str) -> io::Result<WorkerGuard> {
+    let mebibytes = |count: u32| u64::from(count) << 20;
+    let sink: Box<dyn io::Write + Send> = match log.to {
+        LogTo::Stderr => Box::new(io::stderr()),
+        LogTo::File => {
+            let limits = Limits {
+                file: mebibytes(log.file_mib),
+                total: mebibytes(log.total_mib),
+                keep_days: log.keep_days,
+            };
+            let folder = data.join("log");
+            Box::new(LogFiles::open(&folder, program, limits, SystemTime::now())?)
         }
-        None => Box::new(io::stderr()),
     };
     // A refusal that is not in the log did not happen for the administrator: never drop lines.
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(false)
         .finish(OneLine(sink));
-    let filter = EnvFilter::try_new(format!("{level},pingora_core=error,pingora_proxy=off"))
-        .map_err(io::Error::other)?;
+    let filter = format!("{},{quieter}", log.level.as_str());
+    let filter = EnvFilter::try_new(filter).map_err(io::Error::other)?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
