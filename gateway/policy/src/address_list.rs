@@ -10,12 +10,21 @@
 //!
 //! Entries stay as written, sorted by their first address; where some overlap, an array of
 //! running maxima stands beside them. So a lookup is one binary search, a million IPv4 entries
-//! take 8 MB (12 MB with overlaps), and two lists can be compared entry by entry.
+//! take 8 MB (12 MB with overlaps), and two lists can be compared entry by entry. Which line an
+//! entry stood in is not kept: [`lines_meeting`] finds it in the file when somebody asks.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+pub mod edit;
+mod lines;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use self::lines::Lines;
 use crate::ClientAddr;
 
 /// Addresses and ranges of one list file.
@@ -65,39 +74,12 @@ impl AddressList {
     /// # Errors
     /// The first line that is neither an entry, nor blank, nor a comment.
     pub fn parse(bytes: &[u8]) -> Result<Self, ListFault> {
-        match bytes {
-            [0xef, 0xbb, 0xbf, text @ ..] => Self::parse_lines(text),
-            [0xff, 0xfe, text @ ..] => Self::parse_utf16(text, u16::from_le_bytes),
-            [0xfe, 0xff, text @ ..] => Self::parse_utf16(text, u16::from_be_bytes),
-            text => Self::parse_lines(text),
-        }
-    }
-
-    fn parse_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Self, ListFault> {
-        let (pairs, rest) = bytes.as_chunks();
-        let text: String = char::decode_utf16(pairs.iter().copied().map(unit))
-            .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect();
-        if !rest.is_empty() {
-            let last = text.lines().last().unwrap_or_default();
-            let line = text.lines().count().max(1);
-            return Err(ListFault::new(line, last.as_bytes(), FaultReason::CutShort));
-        }
-        Self::parse_lines(text.as_bytes())
-    }
-
-    fn parse_lines(text: &[u8]) -> Result<Self, ListFault> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-            let entry = line.split(|&byte| byte == b'#').next().unwrap_or_default();
-            let entry = entry.trim_ascii();
-            if entry.is_empty() {
-                continue;
-            }
-            match Range::parse(entry) {
-                Ok(Range::V4(first, last)) => v4.push((first.to_bits(), last.to_bits())),
-                Ok(Range::V6(first, last)) => v6.push((first.to_bits(), last.to_bits())),
-                Err(reason) => return Err(ListFault::new(index + 1, entry, reason)),
+        for line in Lines::of(bytes) {
+            match line.entry()? {
+                Some(Entry(Span::V4(first, last))) => v4.push((first.to_bits(), last.to_bits())),
+                Some(Entry(Span::V6(first, last))) => v6.push((first.to_bits(), last.to_bits())),
+                None => {}
             }
         }
         Ok(Self {
@@ -145,39 +127,143 @@ impl AddressList {
     }
 }
 
+/// One line of a list file that holds an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListLine {
+    /// Counted from 1.
+    pub number: usize,
+    pub entry: Entry,
+    /// The whole line, cut and escaped as in [`ListFault::text`].
+    pub text: String,
+}
+
+/// The first `at_most` lines of a file whose entries share an address with `entry`. Lines that
+/// cannot be read meet nothing.
+#[must_use]
+pub fn lines_meeting(bytes: &[u8], entry: Entry, at_most: usize) -> Vec<ListLine> {
+    let meeting = Lines::of(bytes).filter_map(|line| {
+        let found = line.entry().ok().flatten()?;
+        found.meets(entry).then(|| line.holding(found))
+    });
+    meeting.take(at_most).collect()
+}
+
 impl ListFault {
     fn new(line: usize, entry: &[u8], reason: FaultReason) -> Self {
         const SHOWN: usize = 60;
-        // Four bytes a character at most: the rest of a megabyte long line is never touched.
-        let head = entry.get(..SHOWN * 4).unwrap_or(entry);
-        let head = String::from_utf8_lossy(head);
-        let mut text = String::new();
-        for (shown, c) in head.chars().enumerate() {
-            if shown == SHOWN {
-                text.push('…');
-                break;
-            }
-            match c {
-                '"' | '\'' | '\\' => text.push(c),
-                // Also what a person cannot see: U+00A0 and U+200B come along when pasting.
-                _ => text.extend(c.escape_debug()),
-            }
-        }
+        let text = shown(entry, SHOWN);
         Self { line, text, reason }
     }
 }
 
-/// One entry, both ends in.
-enum Range {
+/// Foreign text for a person: cut, and unable to break a line.
+fn shown(text: &[u8], at_most: usize) -> String {
+    // Four bytes a character at most: the rest of a megabyte long line is never touched.
+    let head = String::from_utf8_lossy(text.get(..at_most * 4).unwrap_or(text));
+    let mut shown = String::new();
+    for (count, c) in head.chars().enumerate() {
+        if count == at_most {
+            shown.push('…');
+            break;
+        }
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            '\t' => shown.push(' '),
+            // Also what a person cannot see: U+00A0 and U+200B come along when pasting.
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// What one line says: an address, or a range with both ends in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(Span);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Span {
     V4(Ipv4Addr, Ipv4Addr),
     V6(Ipv6Addr, Ipv6Addr),
 }
 
-impl Range {
+impl Entry {
     fn parse(entry: &[u8]) -> Result<Self, FaultReason> {
         let text = str::from_utf8(entry)
             .ok()
             .ok_or(FaultReason::NotAnAddress)?;
+        Span::parse(text).map(Self)
+    }
+
+    /// Whether any address is in both.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (Span::V4(a, b), Span::V4(c, d)) => a <= d && c <= b,
+            (Span::V6(a, b), Span::V6(c, d)) => a <= d && c <= b,
+            (Span::V4(..), Span::V6(..)) | (Span::V6(..), Span::V4(..)) => false,
+        }
+    }
+
+    /// Whether every address of `self` is in `other`.
+    #[must_use]
+    pub fn is_inside(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (Span::V4(a, b), Span::V4(c, d)) => c <= a && b <= d,
+            (Span::V6(a, b), Span::V6(c, d)) => c <= a && b <= d,
+            (Span::V4(..), Span::V6(..)) | (Span::V6(..), Span::V4(..)) => false,
+        }
+    }
+
+    /// Every address of its family.
+    #[must_use]
+    pub fn is_everybody(self) -> bool {
+        let v4 = Span::V4(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+        let v6 = Span::V6(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from_bits(u128::MAX));
+        self.0 == v4 || self.0 == v6
+    }
+
+    /// Holds an address of this host's own programs.
+    #[must_use]
+    pub fn meets_loopback(self) -> bool {
+        let v4 = Span::V4(
+            Ipv4Addr::new(127, 0, 0, 0),
+            Ipv4Addr::new(127, 255, 255, 255),
+        );
+        let v6 = Span::V6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+        self.meets(Self(v4)) || self.meets(Self(v6))
+    }
+}
+
+impl From<ClientAddr> for Entry {
+    fn from(client: ClientAddr) -> Self {
+        match client.ip() {
+            IpAddr::V4(ip) => Self(Span::V4(ip, ip)),
+            IpAddr::V6(ip) => Self(Span::V6(ip, ip)),
+        }
+    }
+}
+
+impl FromStr for Entry {
+    type Err = FaultReason;
+
+    fn from_str(text: &str) -> Result<Self, FaultReason> {
+        Span::parse(text.trim_ascii()).map(Self)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Span::V4(first, last) if first == last => first.fmt(f),
+            Span::V6(first, last) if first == last => first.fmt(f),
+            Span::V4(first, last) => write!(f, "{first}-{last}"),
+            Span::V6(first, last) => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+impl Span {
+    fn parse(text: &str) -> Result<Self, FaultReason> {
         if let Some((first, last)) = text.split_once('-') {
             return Self::between(address(first)?, address(last)?);
         }

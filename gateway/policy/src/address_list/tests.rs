@@ -191,8 +191,8 @@ fn a_file_of_zeros_or_utf16_without_its_mark_is_a_fault() {
         .flat_map(u16::to_le_bytes)
         .collect();
     assert!(AddressList::parse(&unmarked).is_err());
-    let fault = AddressList::parse(b"\xff\xfe1\x00\n\x00\x31").unwrap_err();
-    assert_eq!(fault.reason, FaultReason::CutShort);
+    let fault = AddressList::parse(b"\xff\xfe#\x00\n\x00\x31").unwrap_err();
+    assert_eq!((fault.line, fault.reason), (2, FaultReason::CutShort));
 }
 
 #[test]
@@ -245,13 +245,13 @@ fn same_family(a: IpAddr, b: IpAddr) -> bool {
 
 /// One entry and the slow but obvious answer to what is in it.
 #[derive(Debug)]
-enum Entry {
+enum Model {
     One(IpAddr),
     Between(IpAddr, IpAddr),
     Net { ip: IpAddr, host_bits: u8 },
 }
 
-impl Entry {
+impl Model {
     fn holds(&self, asked: ClientAddr) -> bool {
         let asked = asked.ip();
         let number = |ip: IpAddr| match ip.to_canonical() {
@@ -282,20 +282,85 @@ impl Entry {
     }
 }
 
-fn entry() -> impl Strategy<Value = Entry> {
+fn entry() -> impl Strategy<Value = Model> {
     (ip(), ip(), 0_u8..7, 0..3).prop_map(|(a, b, host_bits, form)| match form {
         1 if same_family(a, b) => {
             let reversed = a.to_canonical() > b.to_canonical();
             let (a, b) = if reversed { (b, a) } else { (a, b) };
-            Entry::Between(a, b)
+            Model::Between(a, b)
         }
-        2 => Entry::Net { ip: a, host_bits },
-        _ => Entry::One(a),
+        2 => Model::Net { ip: a, host_bits },
+        _ => Model::One(a),
     })
+}
+
+/// `at_most` far beyond what is there.
+const ALL: usize = 1_000;
+
+#[test]
+fn the_lines_that_decide_are_found_with_their_text() {
+    let file = "# a\r\n10.0.0.0/8\t# сканеры\r\n\r\n10.0.0.5\r\n::1\r\n10.0.0.300\r\n";
+    let utf16 = file.encode_utf16().flat_map(u16::to_be_bytes);
+    let utf16: Vec<u8> = [0xfe, 0xff].into_iter().chain(utf16).collect();
+    for file in [file.as_bytes(), &utf16] {
+        let found = lines_meeting(file, client("::ffff:10.0.0.5").into(), ALL);
+        let found: Vec<_> = found
+            .iter()
+            .map(|line| (line.number, &*line.text))
+            .collect();
+        assert_eq!(found, [(2, "10.0.0.0/8 # сканеры"), (4, "10.0.0.5")]);
+        assert_eq!(lines_meeting(file, client("11.0.0.1").into(), ALL), []);
+        assert_eq!(lines_meeting(file, client("10.0.0.5").into(), 1).len(), 1);
+    }
+}
+
+#[test]
+fn entries_know_whom_they_would_shut_out() {
+    let entry = |text: &str| text.parse::<Entry>().unwrap();
+    for everybody in ["0.0.0.0/0", "::/0", "0.0.0.0-255.255.255.255"] {
+        assert!(entry(everybody).is_everybody(), "{everybody}");
+        assert!(entry(everybody).meets_loopback(), "{everybody}");
+    }
+    for loopback in [
+        "127.0.0.1",
+        "127.0.0.0/8",
+        "126.0.0.0/7",
+        "::1",
+        "::ffff:127.0.0.9",
+    ] {
+        assert!(entry(loopback).meets_loopback(), "{loopback}");
+        assert!(!entry(loopback).is_everybody(), "{loopback}");
+    }
+    for other in [
+        "128.0.0.0/1",
+        "126.255.255.255",
+        "::2",
+        "::ffff:10.0.0.1",
+        "fe80::/10",
+    ] {
+        assert!(!entry(other).meets_loopback(), "{other}");
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn an_address_is_listed_exactly_when_a_line_is_found_for_it(
+        entries in prop::collection::vec(entry(), 0..12),
+        ips in prop::collection::vec(ip(), 12),
+    ) {
+        let text: String = entries.iter().map(|entry| entry.text() + "\n").collect();
+        let list = AddressList::parse(text.as_bytes()).unwrap();
+        for asked in ips {
+            let asked = ClientAddr::from(asked);
+            let lines = lines_meeting(text.as_bytes(), asked.into(), ALL);
+            let holding = entries.iter().enumerate().filter(|(_, entry)| entry.holds(asked));
+            let numbers = lines.iter().map(|line| line.number);
+            prop_assert!(numbers.eq(holding.map(|(index, _)| index + 1)));
+            prop_assert_eq!(list.contains(asked), !lines.is_empty());
+        }
+    }
 
     #[test]
     fn a_list_contains_what_a_scan_over_its_entries_finds(
