@@ -4,13 +4,21 @@
 //! and a log must not become the shop's list of passwords.
 
 use backend_types::DatabaseId;
-use gateway_policy::{ClientAddr, refusal::Refusal};
+use gateway_policy::{
+    ClientAddr, ClientKey, Moment,
+    recent::{Recent, Why},
+    refusal::Refusal,
+};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 
 /// Longer paths are cut; document ids fit well within.
 const PATH_LIMIT: usize = 512;
+
+const CLIENT_GONE: &str = "client-gone";
+/// An existing server said 401 or 403 itself.
+const REFUSED_UPSTREAM: &str = "refused-upstream";
 
 /// A request's line in the making.
 #[derive(Debug)]
@@ -65,11 +73,38 @@ impl Entry {
     /// The client left, or broke off in the middle of the answer.
     pub(crate) fn client_gone(&mut self, status: Option<u16>) {
         self.status = status;
-        self.reason = Some("client-gone");
+        self.reason = Some(CLIENT_GONE);
     }
 
     pub(crate) fn bytes(&mut self, received: usize, sent: usize) {
         self.body_bytes = (received, sent);
+    }
+
+    /// How it ended, for whoever asks why this client is refused.
+    pub(crate) fn remember(&self, recent: &Recent, now: Moment) {
+        let Some(client) = self.client.map(ClientKey::from) else {
+            return;
+        };
+        let user = self.user.as_deref();
+        let reason = match (self.reason, self.status, &self.database) {
+            (Some(CLIENT_GONE), ..) => return,
+            (None, Some(..=399), Some(database)) => {
+                return recent.served(client, database, user, now);
+            }
+            (Some(reason), ..) => reason,
+            (None, Some(401 | 403), _) => REFUSED_UPSTREAM,
+            (None, ..) => return,
+        };
+        if user.is_some() {
+            recent.proved(client, now);
+        }
+        let why = Why {
+            reason,
+            status: self.status,
+            database: self.database.clone(),
+        };
+        let request = u64::from_str_radix(&self.request_id, 16).ok();
+        recent.refused(client, why, request, now);
     }
 
     pub(crate) fn write(&self, metrics: &Metrics) {

@@ -18,6 +18,7 @@ use std::{
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use gateway_config::{Backend, Config, Finding, Metrics as MetricsAt, Overrides};
+use gateway_policy::recent::Recent;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
@@ -101,6 +102,8 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         connections: Arc::new(Connections::new(door_limits(&config))),
         logins,
         metrics: Metrics::new(),
+        recent: Recent::default(),
+        sampling: Mutex::default(),
         stop: watch::Sender::new(false),
     });
     let workers = (0..worker_count())
@@ -202,6 +205,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
+    shared.tell_suppressed(true);
     tracing::info!("stopped");
     drop(threads);
     Ok(())

@@ -279,8 +279,9 @@ impl Logins {
         client: ClientAddr,
         slot: Option<Slot>,
     ) {
-        self.budgets
-            .succeeded(database, client.into(), shared.now());
+        let now = shared.now();
+        self.budgets.succeeded(database, client.into(), now);
+        shared.recent.proved(client.into(), now);
         if let Some(slot) = slot {
             slot.give_back();
         }

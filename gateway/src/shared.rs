@@ -3,7 +3,7 @@
 //! Snapshots are swapped whole (`ArcSwap`), so a request sees one state of the world. Nobody
 //! holds a lock across an await.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use backend_types::DatabaseId;
@@ -11,7 +11,9 @@ use gateway_policy::{
     ClientAddr, Moment,
     admit::{self, Verdict},
     proxy_protocol::TrustedProxies,
+    recent::{Recent, Why},
     refusal::Refusal,
+    sampling::Sampling,
 };
 use tokio::sync::watch;
 
@@ -34,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) logins: Logins,
     pub(crate) metrics: Metrics,
+    pub(crate) recent: Recent,
+    pub(crate) sampling: Mutex<Sampling>,
     pub(crate) stop: watch::Sender<bool>,
 }
 
@@ -121,17 +125,53 @@ impl Shared {
     }
 
     pub(crate) fn refuse_connection(&self, client: ClientAddr, scope: &Scope, refusal: Refusal) {
-        let reason = refusal.reason();
+        let (reason, now) = (refusal.reason(), self.now());
         self.metrics.refuse(reason);
         let database = match scope {
-            Scope::Database(id) => id.as_str(),
-            Scope::AnyDatabase => "",
+            Scope::Database(id) => Some(id),
+            Scope::AnyDatabase => None,
         };
-        tracing::info!(
-            target: "security",
-            { client.addr = %client, database.id = database, reason },
-            "connection refused"
-        );
+        let why = Why {
+            reason,
+            status: refusal.status(),
+            database: database.cloned(),
+        };
+        self.recent.refused(client.into(), why, None, now);
+        if self.sampling().line(client.into(), reason, now) {
+            let database = database.map_or("", DatabaseId::as_str);
+            tracing::info!(
+                target: "security",
+                { client.addr = %client, database.id = database, reason },
+                "connection refused"
+            );
+        }
+    }
+
+    /// How many refused connections got no line of their own: once a minute, and at the end.
+    pub(crate) fn tell_suppressed(&self, end: bool) {
+        let summary = match end {
+            true => Some(self.sampling().end()),
+            false => self.sampling().summary(self.now()),
+        };
+        let summary = summary.unwrap_or_default();
+        for one in summary.clients {
+            tracing::info!(
+                target: "security",
+                { client.addr = %one.client, suppressed = one.count, reason = one.reason },
+                "connections refused, and not logged one by one"
+            );
+        }
+        if summary.others > 0 {
+            tracing::info!(
+                target: "security",
+                { suppressed = summary.others },
+                "connections of other addresses refused, and not logged one by one"
+            );
+        }
+    }
+
+    fn sampling(&self) -> std::sync::MutexGuard<'_, Sampling> {
+        self.sampling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn handshake_failed(
@@ -141,6 +181,8 @@ impl Shared {
         fault: &HandshakeError,
     ) {
         self.metrics.handshake_failed(fault.reason());
+        self.recent
+            .handshake_failed(client.into(), fault.reason(), self.now());
         // Scanners fail by the thousand; the counter has them all.
         tracing::debug!(
             target: "security",
@@ -156,5 +198,6 @@ impl Shared {
 
     pub(crate) fn log(&self, entry: &Entry) {
         entry.write(&self.metrics);
+        entry.remember(&self.recent, self.now());
     }
 }

@@ -15,9 +15,11 @@ pub mod moment;
 pub mod password;
 pub mod ports;
 pub mod proxy_protocol;
+pub mod recent;
 pub mod refusal;
 pub mod rights;
 pub mod route;
+pub mod sampling;
 pub mod session;
 pub mod throttle;
 

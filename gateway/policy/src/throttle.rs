@@ -69,6 +69,16 @@ pub enum Reserved {
     Blocked(RetryAfter),
 }
 
+/// How a client stands at a moment, for whoever asks about him.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// In the window that ends now.
+    pub failures: usize,
+    /// Attempts under way.
+    pub open: usize,
+    pub blocked: Option<RetryAfter>,
+}
+
 /// Whole seconds, at least 1, until an attempt makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAfter {
@@ -136,6 +146,17 @@ impl Throttle {
     #[must_use]
     pub fn blocked(&self, client: ClientKey, now: Moment) -> Option<RetryAfter> {
         self.0.clients.get(&client)?.blocked(now)
+    }
+
+    /// Counts nothing and reserves nothing.
+    #[must_use]
+    pub fn standing(&self, client: ClientKey, now: Moment) -> Standing {
+        let entry = self.0.clients.get(&client);
+        entry.map_or_else(Standing::default, |entry| Standing {
+            failures: entry.live(now).count(),
+            open: usize::from(entry.open),
+            blocked: entry.blocked(now),
+        })
     }
 
     /// The failures that still count, to be kept over a restart. An open slot is a failure: the

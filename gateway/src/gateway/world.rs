@@ -488,6 +488,7 @@ impl World {
         loop {
             tick.tick().await;
             self.shared.connections.sweep();
+            self.shared.tell_suppressed(false);
             ticks += 1;
             if ticks.is_multiple_of(SWEEP_SESSIONS_EVERY)
                 && let Err(fault) = self.shared.logins.sweep_sessions(self.shared.now()).await

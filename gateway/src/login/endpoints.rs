@@ -109,7 +109,7 @@ pub(crate) async fn answer(
             let form = read_form(stream, asked).await?;
             match Grant::from_form(&form) {
                 Ok(grant) => (grant, shape),
-                Err(fault) => return refused(fault.into(), shape, language),
+                Err(fault) => return refused(fault.into(), shape, entry, language),
             }
         }
         Ask::End(token) => {
@@ -135,7 +135,7 @@ pub(crate) async fn answer(
             entry.user = Some(issued.login.user);
             Ok(Answer::json(200, &answer))
         }
-        Err(refusal) => refused(refusal, shape, language),
+        Err(refusal) => refused(refusal, shape, entry, language),
     }
 }
 
@@ -162,9 +162,15 @@ async fn read_form(
 }
 
 /// A wrong password is 400 `invalid_grant` in OAuth's shape (RFC 6749, 5.2).
-fn refused(refusal: Refusal, shape: Shape, language: Language) -> Result<Answer, Refusal> {
+fn refused(
+    refusal: Refusal,
+    shape: Shape,
+    entry: &mut Entry,
+    language: Language,
+) -> Result<Answer, Refusal> {
     match (shape, refusal.status()) {
         (Shape::OAuth, Some(status @ (400 | 401))) => {
+            entry.refused(refusal);
             let error = if status == 401 {
                 "invalid_grant"
             } else {

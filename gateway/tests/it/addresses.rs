@@ -118,6 +118,41 @@ fn an_answer_in_flight_to_a_flipped_address_is_cut() {
 }
 
 #[test]
+fn a_flood_of_refused_connections_is_ten_lines_and_a_number_and_the_counter_is_exact() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::open_to(&upstream);
+    plan.front.list("a", "blacklist", "127.0.0.0/24\n");
+    let mut house = plan.start();
+    for _ in 0..25 {
+        assert!(house.dial("a").from(LISTED).gets_no_byte());
+    }
+    assert!(house.dial("a").from(STRANGER).gets_no_byte());
+    let page = Dial::plain(house.metrics_address())
+        .get("/metrics", &[])
+        .text();
+    let counter = r#"smarts_gateway_refused_total{reason="address-refused"} 26"#;
+    assert!(page.contains(counter), "{page}");
+    assert!(house.terminate().success());
+    let log = house.log();
+    let lines = |address: &str| {
+        let words = [r#""message":"connection refused""#, address];
+        let all = |line: &&str| words.iter().all(|word| line.contains(word));
+        log.lines().filter(all).count()
+    };
+    assert_eq!(lines(r#""127.0.0.9""#), 10);
+    assert_eq!(
+        lines(r#""127.0.0.10""#),
+        1,
+        "a neighbour has lines of his own"
+    );
+    let summary = house.logged(&[r#""suppressed":15"#]);
+    assert!(
+        summary.contains("127.0.0.9") && summary.contains("address-refused"),
+        "{summary}"
+    );
+}
+
+#[test]
 fn a_damaged_list_leaves_the_last_good_one_in_force_and_names_its_line() {
     let upstream = RecordingUpstream::ok();
     let plan = Plan::open_to(&upstream);

@@ -99,6 +99,27 @@ fn open_slots_and_failures_share_the_ten_places() {
 }
 
 #[test]
+fn a_standing_tells_failures_and_slots_and_takes_none() {
+    let throttle = Throttle::default();
+    assert_eq!(throttle.standing(CLIENT, after(0)), Standing::default());
+    for _ in 0..9 {
+        fail(&throttle, CLIENT, after(0));
+    }
+    let open = slot(&throttle, CLIENT, after(1));
+    let standing = throttle.standing(CLIENT, after(1));
+    assert_eq!(
+        (standing.failures, standing.open, standing.blocked),
+        (9, 1, None)
+    );
+    open.fail(after(2));
+    let standing = throttle.standing(CLIENT, after(2));
+    assert_eq!((standing.failures, standing.open), (10, 0));
+    assert_eq!(standing.blocked, Some(RetryAfter { seconds: 58 }));
+    assert_eq!(throttle.standing(CLIENT, after(62)), Standing::default());
+    assert_eq!(throttle.standing(client(1), after(2)), Standing::default());
+}
+
+#[test]
 fn a_slot_dropped_unresolved_is_a_failure() {
     let throttle = Throttle::default();
     for _ in 0..10 {
