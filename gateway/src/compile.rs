@@ -122,7 +122,7 @@ impl Compiler<'_> {
         let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.authority());
         Ok(Database {
             id: written.id.clone(),
-            source: Source::Yaml(self.file.display().to_string()),
+            source: Source::Yaml(format!("{}:{}", self.file.display(), written.line)),
             name: written.name.clone(),
             comment: written.comment.clone(),
             mode: written.mode,

@@ -16,7 +16,7 @@ use crate::{
 /// Where a database is written down; only there can it be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The configuration file.
+    /// The configuration file, with the line of its entry.
     Yaml(String),
     Backend,
 }

@@ -70,6 +70,15 @@ pub(crate) fn default_listen() -> IpAddr {
 }
 
 impl Config {
+    /// For comparing what two files say, wherever they say it.
+    pub(crate) fn without_lines(&self) -> Self {
+        let mut config = self.clone();
+        for database in &mut config.databases {
+            database.line = 0;
+        }
+        config
+    }
+
     /// Gives each database without `folder` its default one; after this none is empty.
     pub(crate) fn settle_folders(&mut self) {
         let known: Vec<(&str, Option<&Path>)> = self

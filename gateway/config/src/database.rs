@@ -19,6 +19,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
+    /// Where its entry begins in the file, from 1.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub line: usize,
     /// Its code, the first path segment on the server port.
     #[schemars(schema_with = "values::database_id")]
     pub id: DatabaseId,

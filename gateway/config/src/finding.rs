@@ -170,7 +170,7 @@ impl Findings {
     }
 }
 
-fn say(language: Language, id: &str, arguments: &[(&'static str, &str)]) -> String {
+pub(crate) fn say(language: Language, id: &str, arguments: &[(&'static str, &str)]) -> String {
     const RU: LanguageIdentifier = langid!("ru");
     const EN: LanguageIdentifier = langid!("en");
     let language = match language {
@@ -324,8 +324,14 @@ mod tests {
             ("ru", include_str!("messages/ru.ftl")),
             ("en", include_str!("messages/en.ftl")),
         ];
-        let other: &[(&str, &[&str])] =
-            &[("did-you-mean", &["nearest"]), ("allowed", &["allowed"])];
+        let other: &[(&str, &[&str])] = &[
+            ("did-you-mean", &["nearest"]),
+            ("allowed", &["allowed"]),
+            ("step-write", &["line"]),
+            ("step-replace", &[]),
+            ("step-insert", &[]),
+            ("step-delete", &[]),
+        ];
         for (language, text) in texts {
             let lines: HashMap<&str, &str> = text
                 .lines()

@@ -7,11 +7,15 @@
 //! follow from them. Anchors, tags and several documents in a file are refused: nothing here may
 //! grow beyond the file it was read from.
 //!
+//! A wished change of a file is made to its text ([`change()`]): comments, order and style stay.
+//!
 //! Files are looked at (do they exist, who may read them), never held open or watched. Relative
 //! paths are relative to the working directory of the process.
 
+mod change;
 mod config;
 mod database;
+mod edit;
 mod file;
 mod finding;
 mod nearest;
@@ -24,6 +28,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub use backend_types::Language;
+pub use change::{CannotChange, Changed, Wish, change};
 pub use config::{
     Backend, CertificatePair, Config, Limits, Metrics, RemoteBackend, ServerPort, ServiceAccount,
     SharedAccount,
@@ -32,6 +37,7 @@ pub use database::{
     Account, Authentication, DatabaseConfig, Method, PrintAuthentication, PrintConfig, Rights,
     RightsRule, UserConfig, folder_name,
 };
+pub use edit::Step;
 pub use finding::{Cause, Finding, Severity};
 pub use schema::{json_schema, key_table};
 pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
@@ -81,7 +87,7 @@ pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Ve
     let config = if findings.has_faults() {
         None
     } else {
-        fill(text, overrides, &mut findings)
+        fill(text, root.as_ref(), overrides, &mut findings)
     };
     let findings = findings.in_order();
     match config {
@@ -101,13 +107,23 @@ pub fn password(file: &Path) -> Result<zeroize::Zeroizing<String>, Cause> {
     file::password(file)
 }
 
-fn fill(text: &str, overrides: &Overrides, findings: &mut finding::Findings) -> Option<Config> {
+fn fill(
+    text: &str,
+    root: Option<&tree::Node>,
+    overrides: &Overrides,
+    findings: &mut finding::Findings,
+) -> Option<Config> {
     match serde_yaml::from_str::<Config>(text) {
         Ok(mut config) => {
             if let Some(data) = &overrides.data {
                 config.data.clone_from(data);
             }
             config.settle_folders();
+            let entries = root.and_then(|root| root.get("databases"));
+            let entries = entries.into_iter().flat_map(tree::Node::items);
+            for (database, entry) in config.databases.iter_mut().zip(entries) {
+                database.line = entry.mark.line;
+            }
             Some(config)
         }
         Err(error) => {

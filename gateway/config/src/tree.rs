@@ -3,9 +3,9 @@
 //! Only what a configuration needs: one document of mappings, lists and scalars. Aliases are
 //! refused because they let a small file grow without bound.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, options};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, StructureStyle, options};
 
 use crate::{Cause, finding::Findings};
 
@@ -27,6 +27,10 @@ impl Mark {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) mark: Mark,
+    /// Its bytes in the text. A block collection ends with its last item's last byte.
+    pub(crate) range: Range<usize>,
+    /// A mapping or list by indentation, not in braces or brackets.
+    pub(crate) block: bool,
     pub(crate) value: Value,
 }
 
@@ -45,18 +49,25 @@ pub(crate) enum Value {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) mark: Mark,
+    /// Of the key alone, in bytes.
+    pub(crate) range: Range<usize>,
     pub(crate) node: Node,
 }
 
 impl Node {
     /// The value of a key; none also where this is no mapping.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        let mut entries = self.entries().iter();
+        entries
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
+    }
+
+    /// The keys of a mapping; none also where this is no mapping.
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {
-            Value::Map(entries) => entries
-                .iter()
-                .find(|entry| entry.key == key)
-                .map(|entry| &entry.node),
-            _ => None,
+            Value::Map(entries) => entries,
+            _ => &[],
         }
     }
 
@@ -113,6 +124,8 @@ impl<'text> Reader<'text, '_> {
         let empty = |node: &Node| matches!(&node.value, Value::Scalar { text, plain: true } if text.is_empty() || text == "~" || text == "null");
         Some(root.filter(|node| !empty(node)).unwrap_or(Node {
             mark: Mark::START,
+            range: 0..0,
+            block: false,
             value: Value::Map(Vec::new()),
         }))
     }
@@ -144,44 +157,70 @@ impl<'text> Reader<'text, '_> {
         if event.anchor_id().is_some() || event.alias_id().is_some() {
             self.findings.add(mark, path, Cause::Anchor {});
         }
-        let value = match event {
-            Event::Scalar(text, style, ..) => Value::Scalar {
-                // The parser reads nothing at all as "~".
-                text: match span.is_empty() {
-                    true => String::new(),
-                    false => text.into_owned(),
-                },
-                plain: style == ScalarStyle::Plain,
-            },
+        let block = matches!(
+            event,
+            Event::SequenceStart(StructureStyle::Block, ..)
+                | Event::MappingStart(StructureStyle::Block, ..)
+        );
+        let (value, end) = match event {
+            Event::Scalar(text, style, ..) => {
+                let value = Value::Scalar {
+                    // The parser reads nothing at all as "~".
+                    text: match span.is_empty() {
+                        true => String::new(),
+                        false => text.into_owned(),
+                    },
+                    plain: style == ScalarStyle::Plain,
+                };
+                (value, span.end)
+            }
             Event::SequenceStart(..) => self.list(path)?,
             Event::MappingStart(..) => self.map(path)?,
-            _ => Value::Scalar {
-                text: String::new(),
-                plain: true,
-            },
+            _ => {
+                let value = Value::Scalar {
+                    text: String::new(),
+                    plain: true,
+                };
+                (value, span.end)
+            }
         };
-        Ok(Node { mark, value })
+        let last = match &value {
+            Value::List(items) => items.last(),
+            Value::Map(entries) => entries.last().map(|entry| &entry.node),
+            Value::Scalar { .. } => None,
+        };
+        // The end of a block collection is reported where the next thing begins.
+        let end = match last.filter(|_| block) {
+            Some(last) => last.range.end,
+            None => offset(end),
+        };
+        Ok(Node {
+            mark,
+            range: offset(span.start)..end,
+            block,
+            value,
+        })
     }
 
-    fn list(&mut self, path: &str) -> Result<Value, Broken> {
+    fn list(&mut self, path: &str) -> Result<(Value, Marker), Broken> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.following()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok(Value::List(items));
+                return Ok((Value::List(items), span.end));
             }
             let path = format!("{path}[{}]", items.len());
             items.push(self.node(event, span, &path)?);
         }
     }
 
-    fn map(&mut self, path: &str) -> Result<Value, Broken> {
+    fn map(&mut self, path: &str) -> Result<(Value, Marker), Broken> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, span) = self.following()?;
             if matches!(event, Event::MappingEnd) {
-                return Ok(Value::Map(entries));
+                return Ok((Value::Map(entries), span.end));
             }
             let key = self.node(event, span, path)?;
             let below = join(path, key.text().unwrap_or_default());
@@ -201,6 +240,7 @@ impl<'text> Reader<'text, '_> {
             entries.push(Entry {
                 key: text,
                 mark: key.mark,
+                range: key.range,
                 node,
             });
         }
@@ -214,6 +254,11 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     } else {
         format!("{path}.{key}")
     }
+}
+
+/// In bytes; the parser knows them for every text in memory.
+fn offset(marker: Marker) -> usize {
+    marker.byte_offset().unwrap_or_default()
 }
 
 fn mark(span: Span) -> Mark {

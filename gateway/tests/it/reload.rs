@@ -131,6 +131,28 @@ fn warnings_do_not_refuse_unless_asked_to() {
 }
 
 #[test]
+fn the_status_names_the_line_of_each_database_in_the_file() {
+    let upstream = RecordingUpstream::ok();
+    let mut house = Plan::open_to(&upstream)
+        .with(Database::new("b", upstream.url()))
+        .start();
+    let stands_at = |house: &crate::house::House, id: &str| {
+        let text = house.front.yaml();
+        let entry = format!("- id: \"{id}\"");
+        let line = text.lines().position(|line| line.contains(&entry)).unwrap() + 1;
+        format!("{}:{line}", house.config().display())
+    };
+    for id in ["a", "b"] {
+        assert_eq!(house.state(id)["source"], stands_at(&house, id));
+    }
+    house.change(|front| drop(front.databases.remove(0)));
+    let place = stands_at(&house, "b");
+    eventually(DEADLINE, "the line is the new one", || {
+        (house.state("b")["source"] == place.as_str()).then_some(())
+    });
+}
+
+#[test]
 fn a_key_that_others_may_read_is_a_fault() {
     let upstream = RecordingUpstream::ok();
     let plan = Plan::new();

@@ -79,3 +79,8 @@ ports-stay-closed = with mode: { $mode } the ports of this database stay closed
 rights-without-roles = with authentication: upstream the gateway knows no roles; rights have no effect, write "pass"
 shared-folder = the folder, and with it the lists, is that of { $holder } in line { $line }
 no-effect-yet = stored, and without effect yet
+
+step-write = write `{ $line }`
+step-replace = replace these lines with
+step-insert = put after this line
+step-delete = delete these lines

@@ -79,3 +79,8 @@ ports-stay-closed = при mode: { $mode } порты этой базы оста
 rights-without-roles = при authentication: upstream шлюз не знает ролей; rights не действует, напишите «pass»
 shared-folder = папка, а с ней и списки, общая с { $holder } в строке { $line }
 no-effect-yet = сохраняется, но пока ни на что не действует
+
+step-write = запишите `{ $line }`
+step-replace = замените эти строки на
+step-insert = после этой строки вставьте
+step-delete = удалите эти строки
