@@ -4,7 +4,9 @@
 //! and actions stand in `odata::metadata` already.
 
 pub(crate) mod answers;
+pub(crate) mod backups;
 pub(crate) mod base_info;
+pub(crate) mod configuration;
 pub(crate) mod doc_types;
 pub(crate) mod docs;
 pub(crate) mod error;
@@ -149,7 +151,9 @@ pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
 /// All entity sets and singletons that are served.
 async fn dispatch(call: Call<'_>) -> Result<Response, ApiError> {
     match call.address.set.name {
-        "BaseInfo" => base_info::answer(&call),
+        "Backups" => backups::answer(&call).await,
+        "BaseInfo" => base_info::answer(&call).await,
+        "Configuration" => configuration::answer(&call).await,
         "DocTypes" => doc_types::answer(&call).await,
         "Docs" => docs::answer(&call).await,
         "Products" => products::answer(&call).await,

@@ -5,6 +5,7 @@
 //! [`start`]; the binary beside this library does the same from `config/backend.yaml`.
 
 mod api;
+mod backups;
 pub mod config;
 mod demo;
 mod directory;

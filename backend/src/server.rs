@@ -35,6 +35,7 @@ use tokio::{
 
 use crate::{
     api::{self, error::ApiError},
+    backups::Backups,
     directory, identity,
     messages::Message,
     secrets::Hasher,
@@ -78,7 +79,8 @@ pub(crate) enum Listener {
 
 /// What every request may use.
 pub(crate) struct State {
-    pub(crate) storage: Storage,
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) backups: Backups,
     pub(crate) hasher: Hasher,
     key: Option<SharedKey>,
     language: Language,
@@ -87,7 +89,8 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(
-        storage: Storage,
+        storage: Arc<Storage>,
+        backups: Backups,
         hasher: Hasher,
         key: Option<SharedKey>,
         language: Language,
@@ -95,6 +98,7 @@ impl State {
     ) -> Self {
         Self {
             storage,
+            backups,
             hasher,
             key,
             language,

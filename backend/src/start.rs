@@ -27,6 +27,7 @@ use tokio::{
 };
 
 use crate::{
+    backups::Backups,
     demo::{self, DemoError, FirstStart},
     secrets::Hasher,
     server::{self, Listener, SharedKey, State},
@@ -95,6 +96,7 @@ pub struct Running {
     first_start: Option<FirstStart>,
     stopping: watch::Sender<bool>,
     connections: JoinHandle<()>,
+    copies: JoinHandle<()>,
     writer: JoinHandle<()>,
     /// Held until the end.
     _lock: File,
@@ -129,8 +131,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Listen::Unix(_) => None,
         Listen::Tcp(_) => options.key,
     };
+    let storage = Arc::new(storage);
+    let (backups, keeper) = Backups::new(&options.data, storage.clone());
+    let copies = tokio::spawn(keeper);
     let state = Arc::new(State::new(
         storage,
+        backups,
         hasher,
         key,
         options.language,
@@ -143,6 +149,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         first_start,
         stopping,
         connections,
+        copies,
         writer,
         _lock: lock,
     })
@@ -166,6 +173,12 @@ impl Running {
         self.stopping.send_replace(true);
         if let Err(error) = self.connections.await {
             tracing::error!(error = %error, "the server task was lost");
+        }
+        // What is left over waits in the storage for the next start.
+        match timeout(Duration::from_secs(5), self.copies).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the task of the copies was lost"),
+            Err(_) => tracing::warn!("copies of documents were not all written at the end"),
         }
         match timeout(Duration::from_secs(5), self.writer).await {
             Ok(Ok(())) => {}

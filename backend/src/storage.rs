@@ -8,6 +8,8 @@
 //!
 //! SQL lives in `storage/`, one file per kind of row. Rights and shapes are not known here.
 
+pub(crate) mod backups;
+pub(crate) mod configuration;
 pub(crate) mod directory;
 pub(crate) mod documents;
 pub(crate) mod entities;

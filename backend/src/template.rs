@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use crate::{
-    api::users::login,
+    api::{
+        user_groups::{OPERATION_AT_LOGIN, OPERATION_AT_LOGOUT},
+        users::login,
+    },
     entity::{complete_as, object, text},
     odata::names::uni,
     secrets::{Hasher, SecretError, new_barcode, new_index_key, new_password},
@@ -239,8 +242,8 @@ impl Template {
         ] {
             let group = object(json!({
                 "id": id, "name": name, "role": role,
-                "onStartHandlerName": "При начале работы пользователя",
-                "onFinishHandlerName": "При завершении работы пользователя",
+                "onStartHandlerName": OPERATION_AT_LOGIN,
+                "onFinishHandlerName": OPERATION_AT_LOGOUT,
                 "documentTypeNames": names,
             }));
             let group = complete_as("UserGroup", group);

@@ -3,9 +3,9 @@
 use axum::response::Response;
 use backend_types::Mode;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Call, error::ApiError};
+use super::{Call, configuration, error::ApiError};
 use crate::{
     entity::{complete_as, object},
     storage::Entity,
@@ -15,10 +15,14 @@ use crate::{
 const APP_ID: &str = "212E5362-5969-40DC-9781-CB7B8AB811DB";
 const SERVER_VERSION: &str = "3.4.46.0";
 
-pub(crate) fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
+pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
     if !call.is(&Method::GET) {
         return Err(call.method_not_allowed());
     }
+    let mut view = call.state.storage.read().await?;
+    let properties = configuration::of(&mut view, &call.database).await?;
+    drop(view);
+    let version = properties.get("version").and_then(Value::as_i64);
     let settings = &call.database.settings;
     let connection = call.public.connection(&call.database.id);
     let mode = match settings.mode {
@@ -45,7 +49,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
         "appName": settings.name,
         "comment": settings.comment,
         "serverVersion": SERVER_VERSION,
-        "configurationVersion": "1",
+        "configurationVersion": version.unwrap_or_default().to_string(),
         "connectionQRCode": connection,
         "allConnectionStrings": [connection],
         "appDescription": complete_as("AppDescription", object(app)),

@@ -1,6 +1,7 @@
 //! `Docs` and `Docs/<type>`: a caller sees, changes and removes what his rights on rows allow; a
 //! document outside of them does not exist for him.
 
+mod copies;
 mod rows;
 mod write;
 
@@ -11,10 +12,12 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use self::rows::Filling;
+pub(crate) use self::write::restore;
+use self::{rows::Filling, write::Author};
 use super::{Call, answers::no_content, doc_types, error::ApiError, sight::Sight};
 use crate::{
-    entity::text,
+    backups::Reason,
+    entity::{flag, text},
     odata::{
         names::same_name,
         path::{Ending, Step},
@@ -183,10 +186,36 @@ fn steps_below(call: &Call<'_>, document: &StoredDocument) -> Vec<Step> {
     spelled_out
 }
 
-/// Every row is on disk since its own 200: there is nothing left to write.
+/// Every row is on disk since its own 200: there is nothing left to write but a copy of the whole.
 async fn end_update(call: &Call<'_>, key: &str) -> Result<Response, ApiError> {
     let mut view = call.state.storage.read().await?;
-    find(call, &mut view, key).await?;
+    let document = find(call, &mut view, key).await?;
+    drop(view);
+    let author = Author::of(call);
+    if !(document.uncopied && author.backups) {
+        return Ok(no_content());
+    }
+    let key = key.to_owned();
+    call.state
+        .storage
+        .write(move |writer| {
+            Box::pin(async move {
+                let connection = &mut writer.connection;
+                let sight = Sight::of(connection, &author.database, &author.identity).await?;
+                let found = author.find(connection, &sight, &key).await?;
+                let document = found.ok_or_else(ApiError::not_found)?;
+                let reason = match flag(&document.body, "inProcess") {
+                    true => Reason::Inprocess,
+                    false => Reason::New,
+                };
+                match document.uncopied {
+                    true => copies::take(connection, &author, reason, &document).await,
+                    false => Ok(()),
+                }
+            })
+        })
+        .await?;
+    call.state.backups.wake();
     Ok(no_content())
 }
 

@@ -20,6 +20,10 @@ use crate::{
 
 const SET: EntitySet = EntitySet::UserGroups;
 
+/// «Операция при входе пользователя» and «Операция при выходе пользователя» of a new group.
+pub(crate) const OPERATION_AT_LOGIN: &str = "При начале работы пользователя";
+pub(crate) const OPERATION_AT_LOGOUT: &str = "При завершении работы пользователя";
+
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
     call.require(&[Role::ExternalConnection, Role::Administrator])?;
     if call.is(&Method::GET) {
@@ -73,6 +77,15 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 let mut group = before.cloned().unwrap_or_default();
                 group.extend(given);
                 group.insert("id".to_owned(), json!(id));
+                if before.is_none() {
+                    // As the form is filled when it opens.
+                    for (field, operation) in [
+                        ("onStartHandlerName", OPERATION_AT_LOGIN),
+                        ("onFinishHandlerName", OPERATION_AT_LOGOUT),
+                    ] {
+                        group.entry(field).or_insert_with(|| json!(operation));
+                    }
+                }
                 let types = doc_types::all(connection, &database).await?;
                 let group = checked(complete(kind, group), &types)?;
 
@@ -88,8 +101,8 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 // The strength of passwords set under another role is not known any more.
                 let promoted = role(&group) == Role::Administrator
                     && before.is_some_and(|before| role(before) != Role::Administrator);
-                if promoted && users::in_group(connection, &database, &id).await? {
-                    return Err(has_users(&group));
+                if promoted {
+                    refuse_users(connection, &database, &group).await?;
                 }
                 let demotes = before.is_some_and(|before| role(before) == Role::Administrator)
                     && role(&group) != Role::Administrator;
@@ -119,9 +132,7 @@ async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
                 let connection = &mut writer.connection;
                 let group = entities::one(connection, &database, SET, &key).await?;
                 let group = group.ok_or_else(ApiError::not_found)?;
-                if users::in_group(connection, &database, &key).await? {
-                    return Err(has_users(&group));
-                }
+                refuse_users(connection, &database, &group).await?;
                 entities::delete(connection, &database, SET, &key).await?;
                 writer.bump_revision().await?;
                 Ok(no_content())
@@ -130,9 +141,18 @@ async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
         .await
 }
 
-fn has_users(group: &Entity) -> ApiError {
+/// Refuses what cannot be done to a group that has users.
+async fn refuse_users(
+    connection: &mut SqliteConnection,
+    database: &str,
+    group: &Entity,
+) -> Result<(), ApiError> {
+    let count = users::in_group(connection, database, text(group, "id")).await?;
+    if count == 0 {
+        return Ok(());
+    }
     let message = Message::new("group-has-users").with("group", text(group, "name"));
-    ApiError::conflict(message)
+    Err(ApiError::conflict(message.with("count", count)))
 }
 
 /// The group with its types in their own spelling; at least one, and a virtual one to start with.

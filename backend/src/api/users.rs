@@ -1,7 +1,10 @@
 //! `Users`: passwords and barcodes go in and never come out. Every change moves the directory's
 //! revision.
 
-use axum::response::Response;
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
 use backend_types::Role;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
@@ -42,6 +45,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response, ApiError> {
         (Method::POST, None) => put(call, None).await,
         (Method::PATCH | Method::PUT, Some(key)) => put(call, Some(key)).await,
         (Method::DELETE, Some(key)) => delete(call, key).await,
+        (Method::DELETE, None) => clear(call).await,
         _ => Err(call.method_not_allowed()),
     }
 }
@@ -79,7 +83,7 @@ pub(crate) fn login(name: &str) -> String {
 const WARNING: &str = "x-smarts-warning";
 
 /// What a request says about a password or a barcode.
-enum Given {
+pub(crate) enum Given {
     Nothing,
     Removed,
     New { stored: Stored, is_strong: bool },
@@ -222,8 +226,47 @@ async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
         .await
 }
 
+/// «Очистить список пользователей»: all but the administrators, in one step. They stay whatever
+/// the switch for authentication says, since somebody may switch it on the next minute; an
+/// administrator is removed by his id. The gateway keeps this call from the network: a client that
+/// forgot the key would empty the list.
+async fn clear(call: &Call<'_>) -> Result<Response, ApiError> {
+    call.require(&[Role::Administrator])?;
+    let database = call.database_id().to_owned();
+    let (removed, stayed) = call
+        .state
+        .storage
+        .write(move |writer| {
+            Box::pin(async move {
+                let connection = &mut writer.connection;
+                let groups = entities::all(connection, &database, EntitySet::UserGroups).await?;
+                let is_administrator = |user: &StoredUser| {
+                    let mut of = groups
+                        .iter()
+                        .filter(|group| text(group, "id") == user.group_id);
+                    of.any(|group| role(group) == Role::Administrator)
+                };
+                let everybody = users::all(connection, &database).await?;
+                let (stay, go): (Vec<_>, Vec<_>) =
+                    everybody.into_iter().partition(is_administrator);
+                for user in &go {
+                    users::delete(connection, &database, &user.id).await?;
+                }
+                require_administrator(connection, &database).await?;
+                if !go.is_empty() {
+                    writer.bump_revision().await?;
+                }
+                let stayed: Vec<String> = stay.into_iter().map(|user| user.id).collect();
+                Ok::<_, ApiError>((go.len(), stayed))
+            })
+        })
+        .await?;
+    tracing::info!(database.id = %call.database.id, removed, "the user list was cleared");
+    Ok(Json(json!({"removed": removed, "stayed": stayed})).into_response())
+}
+
 /// Reads and hashes a secret; hashing is slow and happens before the transaction.
-async fn secret(call: &Call<'_>, given: Option<Value>) -> Result<Given, ApiError> {
+pub(crate) async fn secret(call: &Call<'_>, given: Option<Value>) -> Result<Given, ApiError> {
     let text = match given {
         None => return Ok(Given::Nothing),
         Some(Value::String(text)) if !text.is_empty() => normal(&text),

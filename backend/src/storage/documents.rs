@@ -13,6 +13,8 @@ pub(crate) struct StoredDocument {
     pub(crate) body: Entity,
     /// An array of tables with their rows.
     pub(crate) tables: Value,
+    /// Rows came in after the last copy for the backups.
+    pub(crate) uncopied: bool,
 }
 
 /// The two lists of rows that are stored; the third is made of them.
@@ -37,6 +39,7 @@ struct Row {
     uni: String,
     body: String,
     tables: String,
+    uncopied: bool,
 }
 
 impl TryFrom<Row> for StoredDocument {
@@ -48,6 +51,7 @@ impl TryFrom<Row> for StoredDocument {
             uni: row.uni,
             body: entity_of(&row.body)?,
             tables: serde_json::from_str(&row.tables)?,
+            uncopied: row.uncopied,
         })
     }
 }
@@ -59,7 +63,7 @@ pub(crate) async fn all(
     uni: Option<&str>,
 ) -> Result<Vec<StoredDocument>, StorageError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT position, uni, body, tables FROM document
+        "SELECT position, uni, body, tables, uncopied FROM document
          WHERE database_id = ?1 AND (?2 IS NULL OR uni = ?2) ORDER BY position",
     )
     .bind(database)
@@ -75,13 +79,28 @@ pub(crate) async fn one(
     id: &str,
 ) -> Result<Option<StoredDocument>, StorageError> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT position, uni, body, tables FROM document WHERE database_id = ? AND id = ?",
+        "SELECT position, uni, body, tables, uncopied FROM document WHERE database_id = ? AND id = ?",
     )
     .bind(database)
     .bind(id)
     .fetch_optional(connection)
     .await?;
     row.map(StoredDocument::try_from).transpose()
+}
+
+/// How many documents there are of one type.
+pub(crate) async fn count(
+    connection: &mut SqliteConnection,
+    database: &str,
+    uni: &str,
+) -> Result<i64, StorageError> {
+    Ok(
+        sqlx::query_scalar("SELECT count(*) FROM document WHERE database_id = ? AND uni = ?")
+            .bind(database)
+            .bind(uni)
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 /// Adds the document or replaces header, type and tables of the one with this id; gives its
@@ -107,6 +126,19 @@ pub(crate) async fn put(
     .bind(tables.to_string())
     .fetch_one(connection)
     .await?)
+}
+
+pub(crate) async fn set_uncopied(
+    connection: &mut SqliteConnection,
+    position: i64,
+    uncopied: bool,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE document SET uncopied = ? WHERE position = ?")
+        .bind(uncopied)
+        .bind(position)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Whether there was such a document. Its rows go with it.

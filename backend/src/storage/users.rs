@@ -178,17 +178,17 @@ pub(crate) async fn delete(
     Ok(done.rows_affected() > 0)
 }
 
-/// Whether the group has users.
+/// How many users the group has.
 pub(crate) async fn in_group(
     connection: &mut SqliteConnection,
     database: &str,
     group_id: &str,
-) -> Result<bool, StorageError> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM user WHERE database_id = ? AND group_id = ?)",
+) -> Result<i64, StorageError> {
+    Ok(
+        sqlx::query_scalar("SELECT count(*) FROM user WHERE database_id = ? AND group_id = ?")
+            .bind(database)
+            .bind(group_id)
+            .fetch_one(connection)
+            .await?,
     )
-    .bind(database)
-    .bind(group_id)
-    .fetch_one(connection)
-    .await?)
 }

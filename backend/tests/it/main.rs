@@ -9,6 +9,8 @@
 
 mod acceptance;
 mod actors;
+mod backups;
+mod configuration;
 mod crowd;
 mod directory;
 mod documents;

@@ -239,6 +239,26 @@ async fn fifty_kills_lose_no_acknowledged_document() {
         }
     }
     assert!(written.len() > 100, "{}", written.len());
+
+    // Each has its copy, and whatever a kill came between, exactly one.
+    let copies = place
+        .administrator()
+        .get("/Backups?$filter=startswith(documentId,'k-')")
+        .await
+        .is(200)
+        .json();
+    let copies = copies["value"].as_array().unwrap();
+    let copied: Vec<&str> = copies
+        .iter()
+        .map(|copy| copy["documentId"].as_str().unwrap())
+        .collect();
+    let once: BTreeSet<&str> = copied.iter().copied().collect();
+    assert_eq!(copied.len(), once.len(), "a copy is written once");
+    let missing: Vec<&String> = written
+        .iter()
+        .filter(|id| !once.contains(id.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// The trace of system calls, split where an answer with success begins to leave; each part says

@@ -44,7 +44,11 @@ async fn a_group_without_document_types_is_refused_in_exactly_these_words() {
 async fn a_group_with_users_stays_until_they_are_gone() {
     let backend = Backend::start().await;
     let administrator = backend.administrator();
-    administrator.delete("/UserGroups('1')").await.is(409);
+    let refused = administrator.delete("/UserGroups('1')").await.is(409);
+    assert_eq!(
+        refused.json()["error"]["message"],
+        "В группе «Операторы ТСД» есть пользователи (4): сначала переведите или удалите их"
+    );
     for user in ["1", "2", "3", "4"] {
         administrator
             .delete(&format!("/Users('{user}')"))
@@ -334,4 +338,74 @@ async fn every_change_of_users_and_groups_wakes_the_directory() {
         revision,
         "a refusal changes nothing"
     );
+}
+
+#[tokio::test]
+async fn a_new_group_opens_as_the_form_does() {
+    let backend = Backend::start().await;
+    let administrator = backend.administrator();
+    let group = json!({"name": "Новая", "documentTypeNames": ["Возврат"]});
+    let made = administrator
+        .post("/UserGroups", group)
+        .await
+        .is(201)
+        .json();
+    assert_eq!(made["role"], "MobileDeviceUser");
+    assert_eq!(made["batchMode"], false);
+    assert_eq!(made["onStartHandlerName"], "При начале работы пользователя");
+    assert_eq!(
+        made["onFinishHandlerName"],
+        "При завершении работы пользователя"
+    );
+    // Emptied on purpose is empty.
+    let group =
+        json!({"name": "Другая", "documentTypeNames": ["Возврат"], "onStartHandlerName": ""});
+    let made = administrator
+        .post("/UserGroups", group)
+        .await
+        .is(201)
+        .json();
+    assert_eq!(made["onStartHandlerName"], "");
+}
+
+#[tokio::test]
+async fn a_cleared_list_keeps_the_administrators_and_is_one_step() {
+    let backend = Backend::start().await;
+    let administrator = backend.administrator();
+    let second = json!({"id": "second", "groupId": "3", "password": "Second-Admin-1"});
+    administrator.post("/Users", second).await.is(201);
+    let target = format!("/{SHOP}/api/v1/Users");
+    for role in ["mobile-user", "external-connection"] {
+        let actor = backend.actor(role, Some("1"));
+        actor.send("DELETE", &target, None).await.is(403);
+    }
+    let before = backend.directory().await.revision;
+    let cleared = administrator.send("DELETE", &target, None).await.is(200);
+    let cleared = cleared.json();
+    assert_eq!(cleared["stayed"], json!(["admin", "second"]));
+    assert!(cleared["removed"].as_u64().unwrap() > 3, "{cleared}");
+    let directory = backend.directory().await;
+    assert_eq!(directory.revision, before + 1, "one step");
+    let mut shops = directory.databases.iter();
+    let shop = shops.find(|database| database.id.as_str() == SHOP).unwrap();
+    assert!(
+        shop.users
+            .iter()
+            .all(|user| user.role == backend_types::Role::Administrator)
+    );
+    assert_eq!(shop.users.len(), 2);
+    let others = directory
+        .databases
+        .iter()
+        .find(|database| database.id.as_str() != SHOP);
+    assert!(
+        others.unwrap().users.len() > 2,
+        "another database keeps its users"
+    );
+    // Again: nobody goes, nobody is woken.
+    let again = administrator.send("DELETE", &target, None).await.is(200);
+    assert_eq!(again.json()["removed"], 0);
+    assert_eq!(backend.directory().await.revision, before + 1);
+    administrator.delete("/Users('second')").await.is(204);
+    administrator.delete("/Users('admin')").await.is(409);
 }

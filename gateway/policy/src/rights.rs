@@ -109,7 +109,7 @@ fn least(method: &str, api: &Judged<'_>) -> Option<Role> {
         _ => (first, rest),
     };
     let fits = match (row.shape, set.key, rest) {
-        (Shape::Single, None, []) => act.reads(),
+        (Shape::Single, None, []) => act.reads() || act == Act::Change,
         (Shape::Single, ..) => false,
         (_, None, []) => act.reads() || act == Act::Add,
         (
@@ -324,6 +324,12 @@ const fn row(set: &'static str, shape: Shape, read: Role, write: Option<Role>) -
 const TABLE: &[Row] = &[
     row("$metadata", Shape::Single, MobileUser, None),
     row("BaseInfo", Shape::Single, MobileUser, None),
+    row(
+        "Configuration",
+        Shape::Single,
+        MobileUser,
+        Some(Administrator),
+    ),
     row("ExtendedFields", Shape::Single, MobileUser, None),
     row("Operations", Shape::Set, MobileUser, None),
     Row {
@@ -379,6 +385,10 @@ const TABLE: &[Row] = &[
         MobileUser,
         Some(ExternalConnection),
     ),
+    Row {
+        actions: &["Restore"],
+        ..row("Backups", Shape::Set, Administrator, Some(Administrator))
+    },
     Row {
         inner: Inner::Document,
         ..row("Docs", Shape::Documents, MobileUser, Some(MobileUser))

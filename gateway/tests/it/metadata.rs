@@ -164,6 +164,7 @@ const REQUESTS: &[(usize, &[&str], &[&str])] = &[
             "/Warehouses",
             "/Cells",
             "/CustomSettings",
+            "/Configuration",
             "/ExtendedFields",
             "/Operations",
             "/Docs",
@@ -208,7 +209,13 @@ const REQUESTS: &[(usize, &[&str], &[&str])] = &[
         ],
     ),
     (EXTERNAL, READ, &["/Licenses", "/Users", "/UserGroups"]),
-    (ADMINISTRATOR, &["POST"], &["/UserGroups", "/DocTypes"]),
+    (
+        ADMINISTRATOR,
+        &["POST"],
+        &["/UserGroups", "/DocTypes", "/Backups/Restore"],
+    ),
+    (ADMINISTRATOR, &["PATCH", "PUT"], &["/Configuration"]),
+    (ADMINISTRATOR, READ, &["/Backups"]),
     (
         ADMINISTRATOR,
         CHANGE,

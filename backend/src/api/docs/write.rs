@@ -1,5 +1,5 @@
-//! Documents written: created, edited, removed, given rows. Each answer with success stands for
-//! rows that are on disk.
+//! Documents written: created, edited, removed, given rows, put back from a copy. Each answer with
+//! success stands for rows that are on disk.
 
 use axum::response::Response;
 use backend_types::Role;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::rows::Filling;
+use super::{copies, rows::Filling};
 use crate::{
     api::{
         Call,
@@ -17,6 +17,7 @@ use crate::{
         error::ApiError,
         sight::Sight,
     },
+    backups::{Copy, Reason},
     entity::{complete, complete_as, flag, respell, text},
     identity::Identity,
     messages::Message,
@@ -38,7 +39,11 @@ struct Given {
 
 impl Given {
     fn read(call: &Call<'_>) -> Result<Self, ApiError> {
-        let mut header = body::read(call.kind()?, call.json()?)?;
+        Self::of(call.kind()?, call.json()?)
+    }
+
+    fn of(kind: &'static EntityType, written: Value) -> Result<Self, ApiError> {
+        let mut header = body::read(kind, written)?;
         let mut rows = |name: &str| match header.shift_remove(name) {
             Some(Value::Array(rows)) => Some(entities(rows)),
             _ => None,
@@ -82,24 +87,27 @@ fn name_row(row: &mut Entity) {
 
 /// Who writes where; goes with the command to the writer.
 #[derive(Clone)]
-struct Author {
-    database: String,
-    identity: Identity,
+pub(super) struct Author {
+    pub(super) database: String,
+    pub(super) identity: Identity,
     /// The type in the address, as written.
     part: Option<String>,
+    /// «Делать бэкапы документов».
+    pub(super) backups: bool,
 }
 
 impl Author {
-    fn of(call: &Call<'_>) -> Self {
+    pub(super) fn of(call: &Call<'_>) -> Self {
         Self {
             database: call.database_id().to_owned(),
             identity: call.identity.clone(),
             part: call.address.part.clone(),
+            backups: call.database.settings.backups,
         }
     }
 
     /// The document with this id, if it exists for the author where he addressed it.
-    async fn find(
+    pub(super) async fn find(
         &self,
         connection: &mut SqliteConnection,
         sight: &Sight,
@@ -136,11 +144,15 @@ pub(super) async fn post(call: &Call<'_>) -> Result<Response, ApiError> {
                     Sight::of(&mut writer.connection, &author.database, &author.identity).await?;
                 let before = author.find(&mut writer.connection, &sight, &id).await?;
                 let is_new = before.is_none();
+                if let Some(before) = &before {
+                    copies::take(&mut writer.connection, &author, Reason::Replace, before).await?;
+                }
                 let header = save(writer, kind, &author, &sight, &id, before, given).await?;
                 Ok::<_, ApiError>((header, is_new))
             })
         })
         .await?;
+    call.state.backups.wake();
     Ok(call.stored(&key, header, is_new))
 }
 
@@ -156,11 +168,12 @@ pub(super) async fn patch(call: &Call<'_>, key: String) -> Result<Response, ApiE
                     Sight::of(&mut writer.connection, &author.database, &author.identity).await?;
                 let before = author.find(&mut writer.connection, &sight, &key).await?;
                 let before = Some(before.ok_or_else(ApiError::not_found)?);
-                save(writer, kind, &author, &sight, &key, before, given).await?;
-                Ok(no_content())
+                save(writer, kind, &author, &sight, &key, before, given).await
             })
         })
-        .await
+        .await?;
+    call.state.backups.wake();
+    Ok(no_content())
 }
 
 /// Removes the document with its rows.
@@ -180,11 +193,14 @@ pub(super) async fn delete(call: &Call<'_>, key: String) -> Result<Response, Api
                     let message = Message::new("document-type-not-removable").with("type", name);
                     return Err(ApiError::new(http::StatusCode::FORBIDDEN, message));
                 }
+                copies::take(connection, &author, Reason::Deleted, &document).await?;
                 documents::delete(connection, &author.database, &key).await?;
-                Ok(no_content())
+                Ok(())
             })
         })
-        .await
+        .await?;
+    call.state.backups.wake();
+    Ok(no_content())
 }
 
 /// Appends rows; one with a known uid replaces that row.
@@ -214,6 +230,9 @@ pub(super) async fn add_rows(call: &Call<'_>, key: String, list: List) -> Result
                     uni, body, tables, ..
                 } = &document;
                 documents::put(connection, &author.database, &key, uni, body, tables).await?;
+                if author.backups && !document.uncopied {
+                    documents::set_uncopied(connection, document.position, true).await?;
+                }
                 Ok(())
             })
         })
@@ -249,6 +268,7 @@ async fn save(
     let written = [&given.header, &header].map(|header| text(header, "documentTypeName"));
     let document_type = document_type(&types, author.part.as_deref(), written)?;
     let fields = doc_types::extra_fields(document_type, "fields");
+    let says_finished = flag(&given.header, "finished");
     let given_header = respell(given.header, kind, &header, &fields);
     header.extend(given_header);
     header.insert("id".to_owned(), json!(id));
@@ -277,7 +297,79 @@ async fn save(
             put_rows(connection, author, &target, rows).await?;
         }
     }
-    Ok(header)
+    let was = before.as_ref().map(|document| &document.body);
+    let Some(reason) = copies::reason(was, says_finished, &header) else {
+        return Ok(header);
+    };
+    let document = StoredDocument {
+        position,
+        uni,
+        body: header,
+        tables,
+        uncopied: before.is_some_and(|document| document.uncopied),
+    };
+    copies::take(connection, author, reason, &document).await?;
+    Ok(document.body)
+}
+
+/// Puts a document back as a copy has it, field by field. One that exists is in the way, unless it
+/// is to be replaced; then its present state is copied first.
+pub(crate) async fn restore(call: &Call<'_>, copy: Copy, replace: bool) -> Result<(), ApiError> {
+    let kind = EntityType::named("Document").ok_or_else(ApiError::internal)?;
+    let item = EntityType::named("DocumentItem").ok_or_else(ApiError::internal)?;
+    let Copy { id, document, .. } = copy;
+    let given = Given::of(kind, Value::Object(document))?;
+    if text(&given.header, "id") != id {
+        return Err(ApiError::bad_request(
+            Message::new("copy-of-another").with("id", id),
+        ));
+    }
+    check_id(&id)?;
+    let author = Author::of(call);
+    call.state
+        .storage
+        .write(move |writer| {
+            Box::pin(async move {
+                let connection = &mut writer.connection;
+                let before = documents::one(connection, &author.database, &id).await?;
+                match &before {
+                    Some(_) if !replace => {
+                        let message = Message::new("document-exists").with("id", id);
+                        return Err(ApiError::conflict(message));
+                    }
+                    Some(before) => {
+                        copies::take(connection, &author, Reason::Replace, before).await?;
+                    }
+                    None => {}
+                }
+                let types = doc_types::all(connection, &author.database).await?;
+                let written = text(&given.header, "documentTypeName");
+                let document_type = document_type(&types, None, [written, ""])?;
+                let uni = text(document_type, "uni");
+                let header = complete(kind, given.header);
+                let tables = given.tables.unwrap_or_else(|| json!([]));
+                let position =
+                    documents::put(connection, &author.database, &id, uni, &header, &tables)
+                        .await?;
+                for (list, rows) in [
+                    (List::Declared, given.declared),
+                    (List::Current, given.current),
+                ] {
+                    documents::clear_items(connection, position, list).await?;
+                    for mut row in rows.unwrap_or_default() {
+                        name_row(&mut row);
+                        let uid = text(&row, "uid").to_owned();
+                        let row = complete(item, row);
+                        documents::put_item(connection, position, list, &uid, &row).await?;
+                    }
+                }
+                documents::set_uncopied(connection, position, false).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    call.state.backups.wake();
+    Ok(())
 }
 
 /// The type of a document by the first header that names one, else by the address.

@@ -36,6 +36,7 @@ fn everyone_reads_the_configuration_and_the_reference_data() {
             "/",
             "/$metadata",
             "/BaseInfo",
+            "/Configuration",
             "/ExtendedFields",
             "/Operations",
             "/DocTypes",
@@ -176,7 +177,7 @@ fn external_connections_write_and_upload_the_reference_data() {
 }
 
 #[test]
-fn administrators_alone_write_groups_and_document_types() {
+fn administrators_alone_write_groups_document_types_and_properties() {
     check(
         Some(Administrator),
         &["POST"],
@@ -187,6 +188,11 @@ fn administrators_alone_write_groups_and_document_types() {
         ENTITY,
         &["/UserGroups('1')", "/DocTypes('T')"],
     );
+    check(Some(Administrator), &["PUT", "PATCH"], &["/Configuration"]);
+    check(None, &METHODS, &["/Configuration('1')"]);
+    check(None, &["POST", "DELETE"], &["/Configuration"]);
+    check(Some(Administrator), READ, &["/Backups", "/Backups/$count"]);
+    check(Some(Administrator), &["POST"], &["/Backups/Restore"]);
 }
 
 #[test]
