@@ -5,10 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use backend_types::{
-    Change, Changed, Changes, Database, DatabaseId, DatabaseSettings, Directory, Role,
-    SettingsPatch, User,
-};
+use backend_types::{Change, Changed, Changes, Database, DatabaseId, Directory, Role, User};
 use sqlx::SqliteConnection;
 
 use crate::{
@@ -166,7 +163,7 @@ fn changed_databases(
             Change::Set { id, settings } => {
                 let database = after.iter_mut().find(|database| database.id == id);
                 let database = database.ok_or_else(|| unknown(&id))?;
-                patch(&mut database.settings, settings);
+                settings.apply(&mut database.settings);
             }
             Change::Remove { id } => {
                 let place = after.iter().position(|database| database.id == id);
@@ -183,33 +180,6 @@ fn changed_databases(
 
 fn unknown(id: &DatabaseId) -> ApiError {
     ApiError::bad_request(Message::new("database-unknown").with("id", id))
-}
-
-fn patch(settings: &mut DatabaseSettings, patch: SettingsPatch) {
-    fn set<T>(field: &mut T, value: Option<T>) {
-        if let Some(value) = value {
-            *field = value;
-        }
-    }
-    set(&mut settings.name, patch.name);
-    set(&mut settings.folder, patch.folder);
-    set(&mut settings.comment, patch.comment);
-    set(&mut settings.mode, patch.mode);
-    set(&mut settings.https, patch.https);
-    set(&mut settings.authentication, patch.authentication);
-    set(&mut settings.barcode_login, patch.barcode_login);
-    set(&mut settings.port, patch.port);
-    let print = patch.print.unwrap_or_default();
-    set(&mut settings.print.used, print.used);
-    set(&mut settings.print.port, print.port);
-    set(&mut settings.print.authentication, print.authentication);
-    let upstream = print
-        .upstream
-        .map(|url| Some(url).filter(|url| !url.is_empty()));
-    set(&mut settings.print.upstream, upstream);
-    set(&mut settings.account, patch.account);
-    set(&mut settings.compress, patch.compress);
-    set(&mut settings.backups, patch.backups);
 }
 
 /// Names are there, folders and ports belong to one database each.
@@ -287,7 +257,7 @@ fn free_folder(name: &str, databases: &[StoredDatabase]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backend_types::PrintServer;
+    use backend_types::{DatabaseSettings, PrintServer, SettingsPatch};
 
     use super::*;
 

@@ -1,15 +1,32 @@
 //! The command line's side of `admin.sock`.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use http::{Request, StatusCode, header::HOST};
-use http_body_util::{BodyExt, Empty};
+use backend_types::Language;
+use bytes::Bytes;
+use http::{
+    Method, Request, StatusCode,
+    header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
+};
+use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
-use crate::{sockets, status::Report};
+use crate::{messages, sockets};
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// A backend that is away, or hashing for many, may take its time.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The gateway that runs on a data folder, as its administrator asks it.
+pub(crate) struct AdminClient {
+    data: PathBuf,
+    language: Language,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
@@ -17,8 +34,14 @@ pub(crate) enum AdminError {
     NotRunning { socket: String, source: io::Error },
     #[error("the gateway did not answer within {} s", LIMIT.as_secs())]
     TimedOut,
-    #[error("the gateway answered {0}")]
-    Refused(StatusCode),
+    /// In the administrator's language already.
+    #[error("{message}")]
+    Refused {
+        status: StatusCode,
+        code: String,
+        message: String,
+        paste: Option<String>,
+    },
     #[error("{0}")]
     Http(#[from] hyper::Error),
     #[error("{0}")]
@@ -29,19 +52,78 @@ pub(crate) enum AdminError {
     Io(#[from] io::Error),
 }
 
-/// Asks the gateway that runs on `data` for its status.
-pub(crate) fn status(data: &Path) -> Result<Report, AdminError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        tokio::time::timeout(LIMIT, ask(data))
-            .await
-            .map_err(|_elapsed| AdminError::TimedOut)?
-    })
+impl AdminError {
+    pub(crate) fn words(&self, language: Language) -> String {
+        match self {
+            Self::NotRunning { socket, source } => {
+                let cause = source.to_string();
+                let values = [("socket", socket.as_str()), ("cause", &cause)];
+                messages::text(language, "admin-not-running", &values)
+            }
+            Self::TimedOut => {
+                let seconds = LIMIT.as_secs().to_string();
+                messages::text(language, "admin-timed-out", &[("seconds", &seconds)])
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
-async fn ask(data: &Path) -> Result<Report, AdminError> {
+impl AdminClient {
+    pub(crate) fn new(data: &Path, language: Language) -> Self {
+        Self {
+            data: data.to_owned(),
+            language,
+        }
+    }
+
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+        self.send(Method::GET, path, None::<&()>)
+    }
+
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, AdminError> {
+        self.send(Method::POST, path, Some(body))
+    }
+
+    /// An empty answer reads as `null`.
+    pub(crate) fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, AdminError> {
+        let body = body.map(serde_json::to_vec).transpose()?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "gateway")
+            .header(ACCEPT_LANGUAGE, self.language.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (status, body) = runtime.block_on(async {
+            tokio::time::timeout(LIMIT, exchange(&self.data, request))
+                .await
+                .map_err(|_elapsed| AdminError::TimedOut)?
+        })?;
+        if !status.is_success() {
+            return Err(refused(status, &body));
+        }
+        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        Ok(serde_json::from_slice(body)?)
+    }
+}
+
+async fn exchange(
+    data: &Path,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), AdminError> {
     let socket = sockets::path(data, "admin.sock")?;
     let stream = UnixStream::connect(&socket)
         .await
@@ -52,14 +134,23 @@ async fn ask(data: &Path) -> Result<Report, AdminError> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let request = Request::get("/status")
-        .header(HOST, "gateway")
-        .body(Empty::<bytes::Bytes>::new())?;
     let answer = sender.send_request(request).await?;
-    if answer.status() != StatusCode::OK {
-        return Err(AdminError::Refused(answer.status()));
-    }
+    let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
     driver.abort();
-    Ok(serde_json::from_slice(&body)?)
+    Ok((status, body))
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> AdminError {
+    let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = |pointer| {
+        let text = told.as_ref()?.pointer(pointer)?.as_str()?;
+        Some(text.to_owned())
+    };
+    AdminError::Refused {
+        status,
+        code: text("/error/code").unwrap_or_default(),
+        message: text("/error/message").unwrap_or_else(|| status.to_string()),
+        paste: text("/error/paste"),
+    }
 }

@@ -1,14 +1,18 @@
-//! HTTP to the backend, over its Unix socket or TCP: the directory feed.
+//! HTTP to the backend, over its Unix socket or TCP: the directory feed, and the changes that the
+//! administrator makes.
 //!
 //! The same few lines serve the embedded backend and a remote one. Requests of terminals do not
 //! come through here: they are forwarded (`forward.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use backend_types::{Directory, header};
+use backend_types::{Changed, Changes, Directory, Language, header};
 use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
+};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -53,7 +57,11 @@ pub(crate) enum BackendError {
     #[error("answered {0}: is the shared key the same on both sides?")]
     Key(StatusCode),
     #[error("answered {status}: {message}")]
-    Refused { status: StatusCode, message: String },
+    Refused {
+        status: StatusCode,
+        code: String,
+        message: String,
+    },
     #[error("its answer is no directory: {0}")]
     Shape(#[from] serde_json::Error),
     #[error("its answer is longer than {DIRECTORY_LIMIT} bytes or broke off")]
@@ -75,7 +83,7 @@ impl BackendAddress {
             Wait::ForChange => WAIT.as_secs(),
         };
         let path = format!("/directory?after={after}&wait={wait}");
-        let (status, body) = self.get(&path).await?;
+        let (status, body) = self.send(Request::get(path).body(Bytes::new())?).await?;
         match status {
             StatusCode::OK => Ok(Some(serde_json::from_slice(&body)?)),
             StatusCode::NO_CONTENT => Ok(None),
@@ -83,17 +91,46 @@ impl BackendAddress {
         }
     }
 
-    async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), BackendError> {
+    /// All of the changes, or none of them with the reason in `language`.
+    pub(crate) async fn change(
+        &self,
+        changes: &Changes,
+        language: Language,
+    ) -> Result<Changed, BackendError> {
+        let request = Request::post("/directory")
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT_LANGUAGE, language.as_str());
+        let body = Bytes::from(serde_json::to_vec(changes)?);
+        let (status, body) = self.send(request.body(body)?).await?;
+        match status {
+            StatusCode::OK => Ok(serde_json::from_slice(&body)?),
+            _ => Err(refused(status, &body)),
+        }
+    }
+
+    /// Sends `request`, whose target is a path, with what the address wants beside it.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Bytes>,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
+        let (host, key) = match self {
+            Self::Unix(_) => ("backend", None),
+            Self::Tcp { server, key } => (server.authority.as_str(), Some(key)),
+        };
+        let headers = request.headers_mut();
+        headers.insert(
+            HOST,
+            HeaderValue::from_str(host).map_err(http::Error::from)?,
+        );
+        if let Some(key) = key {
+            let key = HeaderValue::from_str(key).map_err(http::Error::from)?;
+            headers.insert(header::KEY, key);
+        }
         let exchange = async {
             match self {
-                Self::Unix(path_of_socket) => {
-                    let stream = UnixStream::connect(path_of_socket).await?;
-                    exchange(stream, request(path, "backend", None)?).await
-                }
-                Self::Tcp { server, key } => {
-                    let stream = TcpStream::connect(&server.authority).await?;
-                    let request = request(path, &server.authority, Some(key))?;
-                    exchange(stream, request).await
+                Self::Unix(path) => exchange(UnixStream::connect(path).await?, request).await,
+                Self::Tcp { server, .. } => {
+                    exchange(TcpStream::connect(&server.authority).await?, request).await
                 }
             }
         };
@@ -103,21 +140,9 @@ impl BackendAddress {
     }
 }
 
-fn request(
-    path: &str,
-    host: &str,
-    key: Option<&str>,
-) -> Result<Request<Empty<Bytes>>, http::Error> {
-    let mut request = Request::get(path).header(http::header::HOST, host);
-    if let Some(key) = key {
-        request = request.header(header::KEY, key);
-    }
-    request.body(Empty::new())
-}
-
 async fn exchange<S>(
     stream: S,
-    request: Request<Empty<Bytes>>,
+    request: Request<Bytes>,
 ) -> Result<(StatusCode, Bytes), BackendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -125,7 +150,7 @@ where
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
+    let answer = sender.send_request(request.map(Full::new)).await?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), DIRECTORY_LIMIT)
         .collect()
@@ -140,14 +165,14 @@ fn refused(status: StatusCode, body: &[u8]) -> BackendError {
     if status == StatusCode::UNAUTHORIZED {
         return BackendError::Key(status);
     }
-    let told = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let message = told
-        .as_ref()
-        .and_then(|told| told.pointer("/error/message"))
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
+    let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = |pointer| {
+        let text = told.as_ref()?.pointer(pointer)?.as_str()?;
+        Some(text.to_owned())
+    };
     BackendError::Refused {
         status,
-        message: message.to_owned(),
+        code: text("/error/code").unwrap_or_default(),
+        message: text("/error/message").unwrap_or_default(),
     }
 }

@@ -1,355 +1,240 @@
 //! The command line: arguments in, exit code out (0 done, 1 refused or faulty, 2 usage, 3 not
 //! running).
+//!
+//! A word of the command line is a file beside this one. Help and messages come from the
+//! catalogue in the administrator's language; the doc comments here are for its reader alone.
 
 use std::{
-    io::{BufRead, IsTerminal, Write},
-    path::{Path, PathBuf},
+    ffi::OsString,
+    io::{IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use backend_types::Language;
-use clap::{Parser, Subcommand};
-use gateway_config::{Finding, Loaded, Overrides, Severity};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+use serde::Serialize;
 
 use crate::{
-    account::Used,
-    admin_client::{self, AdminError},
-    gateway::{self, Start},
-    login, messages,
-    status::{AccountReport, DatabaseReport, Report, ServiceState, State},
+    admin_client::{AdminClient, AdminError},
+    messages,
+    status::{DatabaseReport, Report},
 };
-
-/// Security gateway in front of a Mobile SMARTS data server.
-#[derive(Parser)]
-#[command(version, about, long_about = None)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    run: Run,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the gateway (also without a command).
-    Run(Run),
-    /// Check a configuration file and list every fault of it.
-    Check {
-        file: PathBuf,
-        /// Warnings too are faults.
-        #[arg(long)]
-        strict: bool,
-    },
-    /// Show every database with its address, its state and the reason.
-    Status {
-        /// Only this database, by id or name.
-        database: Option<String>,
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Read a password or a barcode from stdin, print its hash and its index for a YAML user.
-    Hash {
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Clone, clap::Args)]
-struct Run {
-    /// Configuration file.
-    #[arg(long, default_value = "config/gateway.yaml")]
-    config: PathBuf,
-    /// Data folder, in place of the one in the file.
-    #[arg(long)]
-    data: Option<PathBuf>,
-}
-
-#[derive(Clone, clap::Args)]
-struct Place {
-    /// Data folder of the gateway.
-    #[arg(long, default_value = "data")]
-    data: PathBuf,
-}
 
 /// Prints a line. A reader that has seen enough (`| head`) is no fault.
 macro_rules! out {
     ($($line:tt)*) => {
-        drop(writeln!(std::io::stdout(), $($line)*))
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stdout(),
+            format_args!("{}\n", format_args!($($line)*)),
+        ))
     };
 }
+
+mod check;
+mod database;
+mod hash;
+mod help;
+mod run;
+mod status;
+mod switch;
+mod table;
+
+#[derive(Parser)]
+#[command(name = "gateway", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Run,
+    /// Of the gateway that is asked; with `run`, in place of the one in the file.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    Status(status::Status),
+    #[command(subcommand)]
+    Database(database::Database),
+    Hash,
+    Completions {
+        shell: Shell,
+    },
+}
+
+/// What every word needs to ask and to answer.
+struct Session {
+    gateway: AdminClient,
+    data: PathBuf,
+    language: Language,
+    json: bool,
+    colour: bool,
+}
+
+/// Why a word was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Gateway(#[from] AdminError),
+    /// Said in the administrator's language.
+    #[error("{0}")]
+    Said(String),
+    /// Everything there is to say stands on stdout.
+    #[error("faults were found")]
+    Shown,
+}
+
+type Outcome = Result<(), Failure>;
 
 const DONE: u8 = 0;
 const REFUSED: u8 = 1;
+const USAGE: u8 = 2;
 const NOT_RUNNING: u8 = 3;
 
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let code = match arguments.command {
-        None => run(arguments.run),
-        Some(Command::Run(run_with)) => run(run_with),
-        Some(Command::Check { file, strict }) => check(&file, strict),
-        Some(Command::Status {
-            database,
-            json,
-            place,
-        }) => status(&place.data, database.as_deref(), json),
-        Some(Command::Hash { place }) => hash(&place.data),
-    };
-    ExitCode::from(code)
+    let language = language();
+    ExitCode::from(match parsed(language) {
+        Ok((arguments, further)) => carry_out(arguments, further, language),
+        Err(fault) => help::explain(&fault, language),
+    })
 }
 
-fn run(run: Run) -> u8 {
-    let overrides = Overrides { data: run.data };
-    let stamp = gateway::stamp(&run.config);
-    let loaded = match gateway_config::load(&run.config, &overrides) {
-        Ok(loaded) => loaded,
-        Err(findings) => {
-            print_findings(&findings);
-            return REFUSED;
+/// The command, and what stands behind each `--` as one of the same kind: several changes of
+/// databases are one.
+fn parsed(language: Language) -> Result<(Arguments, Vec<Arguments>), clap::Error> {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let parse = |line: &[OsString]| {
+        let command = help::localised(Arguments::command(), language);
+        Arguments::from_arg_matches(&command.try_get_matches_from(line)?)
+    };
+    let is = |place: usize, word: &str| given.get(place).is_some_and(|given| given == word);
+    if !is(1, "database") {
+        return Ok((parse(&given)?, Vec::new()));
+    }
+    let mut parts = given.split(|word| word == "--");
+    let first = parts.next().unwrap_or_default();
+    let words = first.get(..3).unwrap_or(first);
+    let further = parts.map(|part| parse(&[words, part].concat()));
+    Ok((parse(first)?, further.collect::<Result<_, _>>()?))
+}
+
+fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) -> u8 {
+    let data = arguments.data.clone();
+    let json = arguments.json || further.iter().any(|one| one.json);
+    let folder = data.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let session = Session {
+        gateway: AdminClient::new(&folder, language),
+        data: folder,
+        language,
+        json,
+        colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let done = match arguments.command {
+        None => run::run(arguments.run, data, language),
+        Some(Command::Run(run)) => run::run(run, data, language),
+        Some(Command::Check(check)) => check.run(&session),
+        Some(Command::Status(status)) => status.run(&session),
+        Some(Command::Database(first)) => {
+            let further = further.into_iter().filter_map(|one| match one.command {
+                Some(Command::Database(further)) => Some(further),
+                _ => None,
+            });
+            database::run(first, further, &session)
+        }
+        Some(Command::Hash) => hash::run(&session),
+        Some(Command::Completions { shell }) => {
+            let mut command = help::localised(Arguments::command(), language);
+            clap_complete::generate(shell, &mut command, "gateway", &mut std::io::stdout());
+            Ok(())
         }
     };
-    let Loaded { config, warnings } = loaded;
-    let start = Start {
-        config_file: run.config,
-        overrides,
-        config,
-        warnings,
-        stamp,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("control")
-        .enable_all()
-        .build();
-    let ran = match runtime {
-        Ok(runtime) => {
-            let ran = runtime.block_on(gateway::run(start));
-            runtime.shutdown_background();
-            ran
-        }
-        Err(fault) => Err(fault.into()),
-    };
-    match ran {
+    match done {
         Ok(()) => DONE,
-        Err(fault) => {
-            eprintln!("{fault:#}");
-            REFUSED
-        }
+        Err(failure) => session.explain(&failure),
     }
 }
 
-fn check(file: &Path, strict: bool) -> u8 {
-    let (findings, refused) = match gateway_config::load(file, &Overrides::default()) {
-        Ok(loaded) => {
-            let refused = strict && !loaded.warnings.is_empty();
-            (loaded.warnings, refused)
-        }
-        Err(findings) => (findings, true),
-    };
-    print_findings(&findings);
-    if !refused {
-        out!(
-            "{}",
-            messages::text(
-                language(),
-                "check-good",
-                &[("file", &file.display().to_string())]
-            )
-        );
+impl Session {
+    fn say(&self, key: &str, values: &[(&'static str, &str)]) -> String {
+        messages::text(self.language, key, values)
     }
-    if refused { REFUSED } else { DONE }
-}
 
-fn print_findings(findings: &[Finding]) {
-    for finding in findings {
-        let words = finding.render(language());
-        match finding.severity() {
-            Severity::Fault => out!("{words}"),
-            Severity::Warning => {
-                out!(
-                    "{}",
-                    messages::text(language(), "check-warning", &[("finding", &words)])
-                );
-            }
-        }
+    fn yes_or_no(&self, yes: bool) -> String {
+        self.say(if yes { "yes" } else { "no" }, &[])
     }
-}
 
-fn status(data: &Path, database: Option<&str>, json: bool) -> u8 {
-    let mut report = match admin_client::status(data) {
-        Ok(report) => report,
-        Err(fault) => {
-            eprintln!("{fault}");
-            return if matches!(fault, AdminError::NotRunning { .. }) {
-                NOT_RUNNING
-            } else {
-                REFUSED
-            };
+    /// `answer` as JSON where that was asked for, else whatever `people` prints.
+    fn show<T: Serialize>(&self, answer: &T, people: impl FnOnce(&T)) -> Outcome {
+        if !self.json {
+            people(answer);
+            return Ok(());
         }
-    };
-    if let Some(wanted) = database {
-        report
+        let text = serde_json::to_string_pretty(answer);
+        out!("{}", text.map_err(AdminError::from)?);
+        Ok(())
+    }
+
+    /// The database of this id or, where it is the only one, of this name.
+    fn database(&self, named: &str) -> Result<DatabaseReport, Failure> {
+        let report: Report = self.gateway.get("/status")?;
+        let folded = named.to_lowercase();
+        let mut found: Vec<DatabaseReport> = report
             .databases
-            .retain(|one| one.id.as_str() == wanted || one.name == wanted);
-        if report.databases.is_empty() {
-            eprintln!(
-                "{}",
-                messages::text(language(), "status-no-such-database", &[("name", wanted)])
-            );
-            return REFUSED;
+            .into_iter()
+            .filter(|one| one.id.as_str() == folded || one.name.to_lowercase() == folded)
+            .collect();
+        // An id names one database, whatever another is called.
+        if let Some(place) = found.iter().position(|one| one.id.as_str() == folded) {
+            return Ok(found.swap_remove(place));
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => Err(self.refuse("database-name-twice", &[("name", named)])),
+            (None, _) => Err(self.refuse("status-no-such-database", &[("name", named)])),
         }
     }
-    if json {
-        match serde_json::to_string_pretty(&report) {
-            Ok(text) => out!("{text}"),
-            Err(fault) => {
-                eprintln!("{fault}");
-                return REFUSED;
+
+    fn refuse(&self, key: &str, values: &[(&'static str, &str)]) -> Failure {
+        Failure::Said(self.say(key, values))
+    }
+
+    /// Says why, and gives the exit code.
+    fn explain(&self, failure: &Failure) -> u8 {
+        let (words, code, paste) = match failure {
+            Failure::Shown => return REFUSED,
+            Failure::Said(words) => (words.clone(), "refused", None),
+            Failure::Gateway(fault) => {
+                let words = fault.words(self.language);
+                match fault {
+                    AdminError::Refused { code, paste, .. } => {
+                        (words, code.as_str(), paste.as_deref())
+                    }
+                    AdminError::NotRunning { .. } => (words, "not-running", None),
+                    _ => (words, "failed", None),
+                }
+            }
+        };
+        if self.json {
+            let told = serde_json::json!({
+                "error": {"code": code, "message": words, "paste": paste}
+            });
+            out!("{told}");
+        } else {
+            let mut err = std::io::stderr();
+            drop(writeln!(err, "{words}"));
+            if let Some(paste) = paste {
+                drop(writeln!(err, "\n{paste}"));
             }
         }
-    } else {
-        print_report(&report);
-    }
-    DONE
-}
-
-fn print_report(report: &Report) {
-    let say = |key: &str| messages::text(language(), key, &[]);
-    out!(
-        "Smarts Gateway {} · {} · pid {}",
-        report.version,
-        report.openssl,
-        report.pid
-    );
-    out!("{}: {}", say("status-config"), report.config.file.display());
-    for fault in &report.config.faults {
-        out!("  ✗ {fault}");
-    }
-    for warning in &report.config.warnings {
-        out!("  ! {warning}");
-    }
-    if let Some(backend) = &report.backend {
-        let fault = backend.fault.as_deref().unwrap_or("ok");
-        out!(
-            "backend: {fault} ({} {})",
-            say("status-revision"),
-            backend.revision
-        );
-    }
-    if let Some(server) = &report.server {
-        let saved = server.saved;
-        let scheme = if saved.https { "https" } else { "http" };
-        out!(
-            "{}: {scheme} {} {}",
-            say("status-server"),
-            saved.port,
-            state(&server.state)
-        );
-    }
-    out!("{}: {}", say("status-connections"), report.connections);
-    for database in &report.databases {
-        out!("");
-        print_database(database);
-    }
-}
-
-fn print_database(database: &DatabaseReport) {
-    let say = |key: &str| messages::text(language(), key, &[]);
-    let on = |yes: bool| if yes { say("yes") } else { say("no") };
-    out!("{}", database.name);
-    let row = |name: &str, value: &str| out!("  {:<28}{value}", say(name));
-    row("status-id", database.id.as_str());
-    row("status-state", &state(&database.data));
-    row("status-port", &database.port.to_string());
-    row("status-https", &on(database.https));
-    row("status-authentication", &database.authentication);
-    row("status-barcode-login", &on(database.barcode_login));
-    row("status-folder", &database.folder.display().to_string());
-    if !database.comment.is_empty() {
-        row("status-comment", &database.comment);
-    }
-    row("status-source", &database.source);
-    if let Some(print) = &database.print {
-        row(
-            "status-print",
-            &format!("{} {}", print.port, state(&print.state)),
-        );
-    }
-    row("status-account", &account(&database.account));
-    row("status-users", &database.users.to_string());
-    row("status-connections", &database.connections.to_string());
-    for list in &database.lists {
-        let fault = list
-            .fault
-            .as_ref()
-            .map(|fault| format!("  ✗ {fault}"))
-            .unwrap_or_default();
-        row(
-            "status-list",
-            &format!("{} ({}){fault}", list.file, list.entries),
-        );
-    }
-    if let Some(certificate) = &database.certificate {
-        row(
-            "status-certificate",
-            &certificate.file.display().to_string(),
-        );
-        row("status-issued", &certificate.issued);
-        let left = certificate.days_left.to_string();
-        let left = messages::text(language(), "status-days-left", &[("days", &left)]);
-        row(
-            "status-expires",
-            &format!("{} ({left})", certificate.expires),
-        );
-        row("status-thumbprint", &certificate.thumbprint_sha1);
-    }
-}
-
-/// The password is shown as dots, as many for every password.
-fn account(account: &AccountReport) -> String {
-    let key = match account.used {
-        Used::None => return messages::text(language(), "account-none", &[]),
-        Used::Shared => "account-shared",
-        Used::Own => "account-own",
-    };
-    let name = account.name.as_deref().unwrap_or("—");
-    let mut words = messages::text(language(), key, &[("name", name)]);
-    if !account.sent {
-        words += &messages::text(language(), "account-not-sent", &[]);
-    }
-    words
-}
-
-fn state(state: &ServiceState) -> String {
-    match (state.state, state.address, &state.reason) {
-        (State::Open, Some(address), _) => address.to_string(),
-        (_, _, reason) => {
-            let reason = reason.as_deref().unwrap_or_default();
-            messages::text(language(), "welcome-closed", &[("reason", reason)])
-        }
-    }
-}
-
-/// One line from stdin; a terminal is told what to type.
-fn hash(data: &Path) -> u8 {
-    if std::io::stdin().is_terminal() {
-        eprintln!("{}", messages::text(language(), "hash-type", &[]));
-    }
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    let made = read
-        .map_err(Into::into)
-        .and_then(|_| login::hash_for_yaml(data, line.trim_end_matches(['\r', '\n'])));
-    match made {
-        Ok(made) => {
-            out!("password: {}\nindex: {}", made.password, made.index);
-            DONE
-        }
-        Err(fault) => {
-            eprintln!("{fault:#}");
-            REFUSED
+        match failure {
+            Failure::Gateway(AdminError::NotRunning { .. }) => NOT_RUNNING,
+            _ => REFUSED,
         }
     }
 }

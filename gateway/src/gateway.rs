@@ -27,9 +27,10 @@ use tokio::{
     time::timeout,
 };
 
-use self::world::{Sources, World, feed_copy, settings};
-pub(crate) use self::world::{Stamp, stamp};
+pub(crate) use self::world::{ChangeError, Stamp, World, stamp};
+use self::world::{Sources, feed_copy, settings};
 use crate::{
+    administration::Administration,
     backend_client::{BackendAddress, Wait},
     clock::Clock,
     connections::{Connections, DoorLimits},
@@ -141,7 +142,6 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     let admin = sockets::path(&data, "admin.sock")
         .and_then(|path| http_service::bind_admin(&path))
         .context("admin socket")?;
-    tokio::spawn(http_service::admin(admin, Arc::clone(&status)));
 
     let feed = first_feed(backend.as_ref(), &cache).await;
     let world = Arc::new(World {
@@ -162,10 +162,12 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         contexts: Mutex::default(),
         changing: tokio::sync::Mutex::default(),
     });
+    let administration = Arc::new(Administration::new(Arc::clone(&world)));
+    tokio::spawn(http_service::admin(admin, administration));
     world.start_with(feed).await?;
 
     let greeting = welcome::text_for_people(
-        &status.report(),
+        &status.report(config.language),
         world.certificates().map(|served| served.default.clone()),
         &config,
         embedded.as_ref().and_then(Embedded::first_start),
@@ -174,7 +176,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     let metrics = metrics.flatten();
     say(&format!(
         "{}\n",
-        welcome::ready_line(&status.report(), metrics)
+        welcome::ready_line(&status.report(config.language), metrics)
     ));
 
     tokio::spawn(Arc::clone(&world).follow_config(stamp, hang_up));

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,40 +14,42 @@ use tokio::{
     net::{TcpListener, UnixListener},
 };
 
-use crate::status::Status;
+use crate::{administration::Administration, status::Status};
 
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-
-/// Who asks: each surface has its own few paths.
-#[derive(Clone, Copy)]
-enum Surface {
-    Metrics,
-    Admin,
-}
 
 /// Serves `/health` and `/metrics`; the address is a loopback one (the configuration saw to it).
 pub(crate) async fn metrics(listener: TcpListener, status: Arc<Status>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => serve(stream, Arc::clone(&status), Surface::Metrics),
+            Ok((stream, _)) => {
+                let status = Arc::clone(&status);
+                serve(stream, move |request| {
+                    std::future::ready(measured(&status, &request))
+                });
+            }
             Err(fault) => pause(&fault).await,
         }
     }
 }
 
-/// Serves `/status` to processes of this user and of root.
-pub(crate) async fn admin(listener: UnixListener, status: Arc<Status>) {
+/// Serves the administration to processes of this user and of root.
+pub(crate) async fn admin(listener: UnixListener, administration: Arc<Administration>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let peer = stream.peer_cred().map(|peer| peer.uid());
                 match peer {
                     Ok(uid) if uid == 0 || uid == Uid::effective().as_raw() => {
-                        serve(stream, Arc::clone(&status), Surface::Admin);
+                        let administration = Arc::clone(&administration);
+                        serve(stream, move |request| {
+                            let administration = Arc::clone(&administration);
+                            async move { administration.answer(request).await }
+                        });
                     }
                     Ok(uid) => tracing::warn!(uid, "another user asked at the admin socket"),
                     Err(fault) => {
-                        tracing::warn!(%fault, "nobody knows who asked at the admin socket")
+                        tracing::warn!(%fault, "nobody knows who asked at the admin socket");
                     }
                 }
             }
@@ -73,14 +75,16 @@ async fn pause(fault: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-fn serve<S>(stream: S, status: Arc<Status>, surface: Surface)
+fn serve<S, A, F>(stream: S, answer: A)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send,
 {
     tokio::spawn(async move {
         let answer = service_fn(move |request| {
-            let answer = answer(&status, surface, &request);
-            async move { Ok::<_, Infallible>(answer) }
+            let answer = answer(request);
+            async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -92,37 +96,33 @@ where
     });
 }
 
-fn answer(status: &Status, surface: Surface, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn measured(status: &Status, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET only\n");
+        return response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET only\n");
     }
-    match (surface, request.uri().path()) {
-        (Surface::Metrics, "/health") => {
+    match request.uri().path() {
+        "/health" => {
             let (code, words) = status.health();
-            text(code, "text/plain", words)
+            response(code, "text/plain", words)
         }
-        (Surface::Metrics, "/metrics") => text(
+        "/metrics" => response(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             status.metrics(),
         ),
-        (Surface::Admin, "/status") => match serde_json::to_string(&status.report()) {
-            Ok(report) => text(StatusCode::OK, "application/json", report),
-            Err(fault) => text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "text/plain",
-                fault.to_string(),
-            ),
-        },
-        _ => text(StatusCode::NOT_FOUND, "text/plain", "not here\n"),
+        _ => response(StatusCode::NOT_FOUND, "text/plain", "not here\n"),
     }
 }
 
-fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(crate) fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

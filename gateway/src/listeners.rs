@@ -164,6 +164,25 @@ impl Listeners {
         }))
     }
 
+    /// Which of the ports that `wanted` opens beside those bound now could not be: each is bound
+    /// for a moment. One that another of our databases gives up cannot be tried.
+    ///
+    /// # Errors
+    /// Ports that clash among each other.
+    pub(crate) async fn try_out(
+        &self,
+        wanted: &[Wanted],
+    ) -> Result<Vec<(Holder, PortFault)>, Vec<Clash>> {
+        let judged = self.judge(wanted)?;
+        let bound = self.bound.lock().await;
+        let opened = judged.change_from(&bound.asked).open_first;
+        let tried = opened.into_iter().filter_map(|claim| {
+            let fault = bind_port(self.listen, claim.address.port()).err()?;
+            Some((claim.holder, fault))
+        });
+        Ok(tried.collect())
+    }
+
     /// Brings the bound ports to `wanted`.
     ///
     /// # Errors
@@ -252,17 +271,9 @@ impl Listeners {
     }
 
     fn bind(&self, wanted: &Wanted) -> Result<Arc<Listener>, PortFault> {
-        let refused = |fault: io::Error| PortFault::Refused {
-            port: wanted.port,
-            cause: fault.to_string(),
-        };
-        let socket = bind(self.listen, wanted.port).map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => PortFault::Busy {
-                port: wanted.port,
-                holder: holder(wanted.port),
-            },
-            _ => refused(source),
-        })?;
+        let port = wanted.port;
+        let refused = |fault| refused(port, &fault);
+        let socket = bind_port(self.listen, port)?;
         let listener = Arc::new(Listener {
             holder: wanted.holder.clone(),
             address: socket.local_addr().map_err(refused)?,
@@ -300,6 +311,23 @@ impl Listeners {
         let now = now.collect();
         *states = now;
     }
+}
+
+fn refused(port: u16, fault: &io::Error) -> PortFault {
+    PortFault::Refused {
+        port,
+        cause: fault.to_string(),
+    }
+}
+
+fn bind_port(listen: IpAddr, port: u16) -> Result<std::net::TcpListener, PortFault> {
+    bind(listen, port).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => PortFault::Busy {
+            port,
+            holder: holder(port),
+        },
+        _ => refused(port, &source),
+    })
 }
 
 /// Binds once; dual stack where the address is `::`, IPv4 alone on a machine without IPv6.

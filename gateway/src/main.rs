@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod access_log;
 mod account;
 mod admin_client;
+mod administration;
 mod answer;
 mod backend_client;
 mod body;

@@ -39,6 +39,15 @@ pub(crate) fn text(language: Language, key: &str, values: &[(&'static str, &str)
     CATALOGUE.lookup_with_args(id, key, &values)
 }
 
+/// The text of `key`, which takes no values, where the language has one.
+pub(crate) fn find(language: Language, key: &str) -> Option<String> {
+    let id = match language {
+        Language::Ru => &RU,
+        Language::En => &EN,
+    };
+    CATALOGUE.try_lookup(id, key)
+}
+
 /// What the client reads of a refusal: as little as it may know.
 pub(crate) fn refusal(refusal: Refusal, language: Language) -> String {
     let seconds = refusal

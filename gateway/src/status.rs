@@ -18,7 +18,7 @@ use crate::{
     directory::{Authentication, Database},
     listeners::Listeners,
     lists::ListState,
-    messages,
+    messages::{self, Language},
     shared::Shared,
 };
 
@@ -171,7 +171,8 @@ impl Status {
         change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn report(&self) -> Report {
+    /// With the reasons in `language`.
+    pub(crate) fn report(&self, language: Language) -> Report {
         let told = self
             .told
             .lock()
@@ -190,18 +191,18 @@ impl Status {
             backend: told.backend,
             server: told.server.map(|saved| ServerReport {
                 saved,
-                state: self.service(&Holder::Server, None),
+                state: self.service(&Holder::Server, None, language),
             }),
             connections: self.shared.connections.count(),
             databases: directory
                 .databases()
                 .iter()
-                .map(|one| self.database(one))
+                .map(|one| self.database(one, language))
                 .collect(),
         }
     }
 
-    fn database(&self, database: &Database) -> DatabaseReport {
+    fn database(&self, database: &Database, language: Language) -> DatabaseReport {
         let closed = match database.mode {
             Mode::Server => None,
             Mode::Folder => Some("mode-folder"),
@@ -229,10 +230,10 @@ impl Status {
             .to_owned(),
             barcode_login: database.barcode_login,
             port: database.port,
-            data: self.service(&Holder::Data(database.id.clone()), closed),
+            data: self.service(&Holder::Data(database.id.clone()), closed, language),
             print: database.print.as_ref().map(|print| PrintReport {
                 port: print.port,
-                state: self.service(&Holder::Print(database.id.clone()), closed),
+                state: self.service(&Holder::Print(database.id.clone()), closed, language),
             }),
             account: AccountReport {
                 used: database.account.used,
@@ -247,8 +248,7 @@ impl Status {
     }
 
     /// `closed` is the message that says why the database opens no port.
-    fn service(&self, holder: &Holder, closed: Option<&str>) -> ServiceState {
-        let language = self.shared.language();
+    fn service(&self, holder: &Holder, closed: Option<&str>, language: Language) -> ServiceState {
         let state = self.listeners.state(holder).unwrap_or_default();
         let reason = match (closed, &state.fault, state.address) {
             (Some(closed), _, _) => Some(messages::text(language, closed, &[])),

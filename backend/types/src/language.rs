@@ -13,6 +13,15 @@ pub enum Language {
 impl Language {
     pub const ALL: [Self; 2] = [Self::Ru, Self::En];
 
+    /// As a language tag (RFC 5646).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ru => "ru",
+            Self::En => "en",
+        }
+    }
+
     /// The language of `Accept-Language` (RFC 9110, 12.5.4) that we have, by weight and then by
     /// place; `otherwise` when it names none of ours.
     #[must_use]

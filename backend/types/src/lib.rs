@@ -351,6 +351,35 @@ pub struct SettingsPatch {
     pub backups: Option<bool>,
 }
 
+impl SettingsPatch {
+    /// Takes over the fields that are given.
+    pub fn apply(self, settings: &mut DatabaseSettings) {
+        fn set<T>(field: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *field = value;
+            }
+        }
+        set(&mut settings.name, self.name);
+        set(&mut settings.folder, self.folder);
+        set(&mut settings.comment, self.comment);
+        set(&mut settings.mode, self.mode);
+        set(&mut settings.https, self.https);
+        set(&mut settings.authentication, self.authentication);
+        set(&mut settings.barcode_login, self.barcode_login);
+        set(&mut settings.port, self.port);
+        let print = self.print.unwrap_or_default();
+        set(&mut settings.print.used, print.used);
+        set(&mut settings.print.port, print.port);
+        set(&mut settings.print.authentication, print.authentication);
+        if let Some(upstream) = print.upstream {
+            settings.print.upstream = Some(upstream).filter(|url| !url.is_empty());
+        }
+        set(&mut settings.account, self.account);
+        set(&mut settings.compress, self.compress);
+        set(&mut settings.backups, self.backups);
+    }
+}
+
 /// [`PrintServer`] with every field optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -25,6 +25,17 @@ pub enum Holder {
     Metrics,
 }
 
+impl Holder {
+    /// The database it serves; `None` for ports that are nobody's.
+    #[must_use]
+    pub fn database(&self) -> Option<&DatabaseId> {
+        match self {
+            Self::Data(id) | Self::Print(id) => Some(id),
+            Self::Server | Self::Metrics => None,
+        }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use backend_types::Mode;
+use backend_types::{DatabaseId, Mode};
 use gateway_config::{Config, Finding, Overrides, Severity};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
@@ -27,7 +27,7 @@ use crate::{
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
     files,
-    listeners::{Listeners, Wanted},
+    listeners::{Listeners, PortFault, Wanted},
     lists::{self, ListWatch},
     messages::{self, Language},
     shared::{Settings, Shared},
@@ -50,14 +50,14 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// The parts that a change of configuration or directory touches.
-pub(super) struct World {
+pub(crate) struct World {
     pub(super) config_file: PathBuf,
     pub(super) overrides: Overrides,
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(super) listeners: Arc<Listeners>,
-    pub(super) lists: Arc<ListWatch>,
-    pub(super) status: Arc<Status>,
-    pub(super) backend: Option<BackendAddress>,
+    pub(crate) lists: Arc<ListWatch>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) backend: Option<BackendAddress>,
     pub(super) certificates: Mutex<Option<Arc<Certificates>>>,
     pub(super) index_key: [u8; 32],
     pub(super) sources: Mutex<Sources>,
@@ -78,11 +78,13 @@ pub(super) struct Sources {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ChangeError {
+pub(crate) enum ChangeError {
     #[error("{0}")]
     Compile(#[from] CompileError),
     #[error("{}", joined(.0))]
     Clash(Vec<gateway_policy::ports::Clash>),
+    #[error("{}", joined(.0))]
+    Ports(Vec<PortFault>),
     #[error("a TLS context cannot be made: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
     #[error("the change was broken off: {0}")]
@@ -90,11 +92,30 @@ pub(super) enum ChangeError {
 }
 
 impl ChangeError {
+    /// For scripts.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Clash(_) => "clash",
+            Self::Ports(_) => "port",
+            Self::Compile(CompileError::ClaimedTwice { .. }) => "claimed-twice",
+            Self::Compile(CompileError::Account { .. }) => "account",
+            Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
+                "internal"
+            }
+        }
+    }
+
     /// For the administrator; what only an engineer can mend stays English.
-    fn words(&self, language: Language) -> String {
+    pub(crate) fn words(&self, language: Language) -> String {
         match self {
             Self::Clash(clashes) => {
                 let words = clashes.iter().map(|clash| messages::clash(clash, language));
+                words.collect::<Vec<_>>().join("; ")
+            }
+            Self::Ports(faults) => {
+                let words = faults
+                    .iter()
+                    .map(|fault| messages::port_fault(fault, None, language));
                 words.collect::<Vec<_>>().join("; ")
             }
             Self::Compile(CompileError::ClaimedTwice { id, yaml }) => messages::text(
@@ -114,8 +135,8 @@ impl ChangeError {
     }
 }
 
-fn joined(clashes: &[gateway_policy::ports::Clash]) -> String {
-    clashes
+fn joined(faults: &[impl ToString]) -> String {
+    faults
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -139,9 +160,42 @@ impl World {
             .with_context(|| self.config_file.display().to_string())
     }
 
+    /// Whether the backend's directory could come into force with this `feed`: it goes with the
+    /// file, and the ports that it newly wants for `changed` can be opened. Nothing is touched.
+    pub(crate) async fn judge(
+        &self,
+        feed: backend_types::Directory,
+        changed: &[DatabaseId],
+    ) -> Result<(), ChangeError> {
+        let _one_change = self.changing.lock().await;
+        let mut sources = self.sources();
+        sources.feed = Some(feed);
+        let (directory, certificates) = self.compile(&sources).await?;
+        let wanted = self.wanted(&sources.config, &directory, &certificates)?;
+        let faults = self.listeners.try_out(&wanted).await;
+        let faults: Vec<PortFault> = faults
+            .map_err(ChangeError::Clash)?
+            .into_iter()
+            .filter(|(holder, _)| holder.database().is_some_and(|id| changed.contains(id)))
+            .map(|(_, fault)| fault)
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ChangeError::Ports(faults))
+        }
+    }
+
     /// The backend's directory, if it goes with the file; else the one before stays in force.
-    async fn take_feed(&self, feed: backend_types::Directory) -> bool {
+    /// What came out of order, older than the newest, is let go.
+    pub(crate) async fn take_feed(&self, feed: backend_types::Directory) -> bool {
         let revision = feed.revision;
+        if self
+            .offered()
+            .is_some_and(|newest| newest.revision > revision)
+        {
+            return true;
+        }
         self.offer(feed.clone());
         let taken = self
             .bring_into_force(|sources| sources.feed = Some(feed))
@@ -169,6 +223,11 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Where the configuration was read from.
+    pub(crate) fn config_file(&self) -> &Path {
+        &self.config_file
     }
 
     fn sources(&self) -> Sources {

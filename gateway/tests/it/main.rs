@@ -16,6 +16,7 @@ mod house;
 mod account;
 mod addresses;
 mod clients;
+mod database;
 mod forward;
 mod head;
 mod identity;

@@ -1,0 +1,188 @@
+//! What the administrator may do on the server itself: the answers of `admin.sock`.
+//!
+//! | path | what |
+//! |---|---|
+//! | `GET /status` | [`crate::status::Report`] |
+//! | `POST /databases` | [`backend_types::Changes`], all or none: [`databases`] |
+//! | `/databases/{id}/api/v1/…` | the backend's REST API, as its administrator: [`entities`] |
+//!
+//! Each answer comes when what was asked is in force. A refusal has `error.code`, `error.message`
+//! in the language of `Accept-Language`, and `error.paste` where a file has to be changed by hand.
+//! Who may ask is `http_service`'s: nobody comes here over a network.
+
+mod databases;
+mod entities;
+
+use std::sync::Arc;
+
+use backend_types::{DatabaseId, Language};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::ACCEPT_LANGUAGE};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{
+    backend_client::{BackendAddress, BackendError},
+    directory::{Database, Source},
+    gateway::{ChangeError, World},
+    http_service::response,
+    messages,
+};
+
+/// Of a request; an upload to the backend may be this long too.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+pub(crate) struct Administration {
+    world: Arc<World>,
+}
+
+/// Why something was not done. Nothing has changed then.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    code: String,
+    message: String,
+    /// What to write into the configuration file instead.
+    paste: Option<String>,
+}
+
+impl Refused {
+    fn new(status: StatusCode, code: &str, message: String) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            message,
+            paste: None,
+        }
+    }
+
+    fn not_here(language: Language) -> Self {
+        let message = messages::text(language, "admin-not-here", &[]);
+        Self::new(StatusCode::NOT_FOUND, "not-here", message)
+    }
+
+    fn change(fault: &ChangeError, language: Language) -> Self {
+        Self::new(StatusCode::CONFLICT, fault.code(), fault.words(language))
+    }
+
+    /// What the backend refused in its own words; everything else means that it is away.
+    fn backend(fault: BackendError, language: Language) -> Self {
+        match fault {
+            BackendError::Refused {
+                status,
+                code,
+                message,
+            } => Self::new(status, &code, message),
+            other => {
+                let cause = other.to_string();
+                let message = messages::text(language, "admin-backend-away", &[("cause", &cause)]);
+                Self::new(StatusCode::BAD_GATEWAY, "backend-away", message)
+            }
+        }
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let (Some(paste), Some(error)) = (self.paste, error.as_object_mut()) {
+            error.insert("paste".to_owned(), paste.into());
+        }
+        let body = json!({ "error": error }).to_string();
+        response(self.status, "application/json", body)
+    }
+}
+
+type Answered = Result<Response<Full<Bytes>>, Refused>;
+
+impl Administration {
+    pub(crate) fn new(world: Arc<World>) -> Self {
+        Self { world }
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let accepted = request
+            .headers()
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        let language = Language::accepted(accepted, self.world.shared.language());
+        self.dispatch(request, language)
+            .await
+            .unwrap_or_else(Refused::into_response)
+    }
+
+    async fn dispatch(&self, request: Request<Incoming>, language: Language) -> Answered {
+        let (head, body) = request.into_parts();
+        let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
+        match (&head.method, path.as_slice()) {
+            (&Method::GET, ["status"]) => good(&self.world.status.report(language)),
+            (&Method::POST, ["databases"]) => {
+                good(&self.change_databases(read(body).await?, language).await?)
+            }
+            (_, ["databases", id, "api", "v1", ..]) => {
+                let database = self.backend_database(id, language)?;
+                let body = bytes(body).await?;
+                self.entities(&database, &head, body, language).await
+            }
+            _ => Err(Refused::not_here(language)),
+        }
+    }
+
+    fn database(&self, id: &str, language: Language) -> Result<Arc<Database>, Refused> {
+        let directory = self.world.shared.directory.load();
+        let found = id.parse::<DatabaseId>().ok();
+        let found = found.and_then(|id| directory.get(&id).cloned());
+        found.ok_or_else(|| {
+            let message = messages::text(language, "status-no-such-database", &[("name", id)]);
+            Refused::new(StatusCode::NOT_FOUND, "no-such-database", message)
+        })
+    }
+
+    /// A database that the backend holds; one from the file is refused with its place.
+    fn backend_database(&self, id: &str, language: Language) -> Result<Arc<Database>, Refused> {
+        let database = self.database(id, language)?;
+        match &database.source {
+            Source::Backend => Ok(database),
+            Source::Yaml(place) => Err(yaml_database(place, &database.name, language)),
+        }
+    }
+
+    fn backend(&self, language: Language) -> Result<&BackendAddress, Refused> {
+        self.world.backend.as_ref().ok_or_else(|| {
+            let file = self.world.config_file().display().to_string();
+            let message = messages::text(language, "admin-no-backend", &[("file", &file)]);
+            Refused::new(StatusCode::CONFLICT, "no-backend", message)
+        })
+    }
+}
+
+/// Databases from the file are changed there and nowhere else.
+fn yaml_database(place: &str, name: &str, language: Language) -> Refused {
+    let values = [("place", place), ("name", name)];
+    let message = messages::text(language, "admin-yaml-database", &values);
+    Refused::new(StatusCode::CONFLICT, "yaml-database", message)
+}
+
+fn good(answer: &impl Serialize) -> Answered {
+    match serde_json::to_string(answer) {
+        Ok(body) => Ok(response(StatusCode::OK, "application/json", body)),
+        Err(fault) => Err(Refused::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            fault.to_string(),
+        )),
+    }
+}
+
+async fn bytes(body: Incoming) -> Result<Bytes, Refused> {
+    let collected = Limited::new(body, BODY_LIMIT).collect().await;
+    let collected = collected
+        .map_err(|fault| Refused::new(StatusCode::BAD_REQUEST, "bad-request", fault.to_string()))?;
+    Ok(collected.to_bytes())
+}
+
+async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, Refused> {
+    let body = bytes(body).await?;
+    serde_json::from_slice(&body)
+        .map_err(|fault| Refused::new(StatusCode::BAD_REQUEST, "bad-request", fault.to_string()))
+}

@@ -1,0 +1,54 @@
+//! Groups, users, properties, document types: asked of the backend's REST API as an administrator
+//! without a user, which only the server's own administrator can be.
+
+use backend_types::{Language, Role, header};
+use bytes::Bytes;
+use http::{Method, Request, header::ACCEPT_LANGUAGE, header::CONTENT_TYPE, request::Parts};
+
+use super::{Administration, Answered, Refused};
+use crate::{backend_client::Wait, directory::Database, http_service::response};
+
+impl Administration {
+    /// The backend's answer as it is; after a change the users and rights are in force.
+    pub(super) async fn entities(
+        &self,
+        database: &Database,
+        head: &Parts,
+        body: Bytes,
+        language: Language,
+    ) -> Answered {
+        let backend = self.backend(language)?;
+        let id = database.id.as_str();
+        let asked = head
+            .uri
+            .path_and_query()
+            .map_or("/", |asked| asked.as_str());
+        // `/databases/{id}` of ours, in whatever letter case, becomes `/{id}` of the backend's.
+        let rest = asked.splitn(4, '/').nth(3).unwrap_or_default();
+        let mut request = Request::builder()
+            .method(head.method.clone())
+            .uri(format!("/{id}/{rest}"))
+            .header(ACCEPT_LANGUAGE, language.as_str())
+            .header(header::DATABASE, id)
+            .header(header::ROLE, Role::Administrator.as_str())
+            .header(header::CLIENT, "127.0.0.1");
+        if let Some(kind) = head.headers.get(CONTENT_TYPE) {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        let away = |fault| Refused::backend(fault, language);
+        let request = request.body(body).map_err(|fault| away(fault.into()))?;
+        let (status, body) = backend.send(request).await.map_err(away)?;
+        if head.method != Method::GET && status.is_success() {
+            tracing::info!(
+                target: "security",
+                { database = id, method = %head.method, path = head.uri.path() },
+                "changed by the administrator"
+            );
+            let feed = backend.directory(0, Wait::No).await.map_err(away)?;
+            if let Some(feed) = feed {
+                self.world.take_feed(feed).await;
+            }
+        }
+        Ok(response(status, "application/json", body))
+    }
+}

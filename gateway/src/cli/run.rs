@@ -1,0 +1,49 @@
+//! `gateway run`: reads the configuration, then serves until it is told to stop.
+
+use std::path::PathBuf;
+
+use backend_types::Language;
+use gateway_config::{Loaded, Overrides};
+
+use super::{Failure, Outcome, check};
+use crate::gateway::{self, Start};
+
+#[derive(Clone, clap::Args)]
+pub(super) struct Run {
+    #[arg(long, default_value = "config/gateway.yaml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcome {
+    let overrides = Overrides { data };
+    let stamp = gateway::stamp(&run.config);
+    let loaded = match gateway_config::load(&run.config, &overrides) {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            check::print(&findings, language);
+            return Err(Failure::Shown);
+        }
+    };
+    let Loaded { config, warnings } = loaded;
+    let start = Start {
+        config_file: run.config,
+        overrides,
+        config,
+        warnings,
+        stamp,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build();
+    let ran = match runtime {
+        Ok(runtime) => {
+            let ran = runtime.block_on(gateway::run(start));
+            runtime.shutdown_background();
+            ran
+        }
+        Err(fault) => Err(fault.into()),
+    };
+    ran.map_err(|fault| Failure::Said(format!("{fault:#}")))
+}

@@ -1,0 +1,174 @@
+//! `gateway status`: every field of the vendor's server window, as it is now.
+
+use super::{
+    Outcome, Session,
+    table::{Cell, Table, Tone},
+};
+use crate::{
+    account::Used,
+    status::{AccountReport, DatabaseReport, Report, ServiceState, State},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Status {
+    #[arg(value_name = "DATABASE")]
+    database: Option<String>,
+}
+
+impl Status {
+    pub(super) fn run(self, session: &Session) -> Outcome {
+        let mut report: Report = session.gateway.get("/status")?;
+        if let Some(named) = &self.database {
+            let id = session.database(named)?.id;
+            report.databases.retain(|one| one.id == id);
+        }
+        session.show(&report, |report| print(report, session))
+    }
+}
+
+fn print(report: &Report, session: &Session) {
+    let say = |key: &str| session.say(key, &[]);
+    out!(
+        "Smarts Gateway {} · {} · pid {}",
+        report.version,
+        report.openssl,
+        report.pid
+    );
+    out!("{}: {}", say("status-config"), report.config.file.display());
+    for fault in &report.config.faults {
+        out!(
+            "  {}",
+            Tone::Bad.paint(&format!("✗ {fault}"), session.colour)
+        );
+    }
+    for warning in &report.config.warnings {
+        out!("  ! {warning}");
+    }
+    if let Some(backend) = &report.backend {
+        let fault = backend.fault.as_deref().unwrap_or("ok");
+        out!(
+            "{}: {fault} ({} {})",
+            say("status-backend"),
+            say("status-revision"),
+            backend.revision
+        );
+    }
+    if let Some(server) = &report.server {
+        let saved = server.saved;
+        let scheme = if saved.https { "https" } else { "http" };
+        out!(
+            "{}: {scheme} {} {}",
+            say("status-server"),
+            saved.port,
+            session.state(&server.state)
+        );
+    }
+    out!("{}: {}", say("status-connections"), report.connections);
+    for database in &report.databases {
+        out!("");
+        print_database(database, session);
+    }
+}
+
+fn print_database(database: &DatabaseReport, session: &Session) {
+    let say = |key: &str| session.say(key, &[]);
+    out!("{}", Tone::Strong.paint(&database.name, session.colour));
+    let mut table = Table::default();
+    let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);
+    row("status-id", database.id.as_str().into());
+    row("status-state", session.state_cell(&database.data));
+    row("status-port", database.port.to_string().into());
+    row("status-mode", say(mode_key(database)).into());
+    row("status-https", session.yes_or_no(database.https).into());
+    row(
+        "status-authentication",
+        database.authentication.as_str().into(),
+    );
+    row(
+        "status-barcode-login",
+        session.yes_or_no(database.barcode_login).into(),
+    );
+    row(
+        "status-folder",
+        database.folder.display().to_string().into(),
+    );
+    if !database.comment.is_empty() {
+        row("status-comment", database.comment.as_str().into());
+    }
+    row("status-source", database.source.as_str().into());
+    if let Some(print) = &database.print {
+        let text = format!("{} {}", print.port, session.state(&print.state));
+        row("status-print", text.into());
+    }
+    row("status-account", account(&database.account, session).into());
+    row("status-users", database.users.to_string().into());
+    row(
+        "status-connections",
+        database.connections.to_string().into(),
+    );
+    for list in &database.lists {
+        let text = format!("{} ({})", list.file, list.entries);
+        let cell = match &list.fault {
+            Some(fault) => Cell::new(format!("{text}  ✗ {fault}"), Tone::Bad),
+            None => text.into(),
+        };
+        row("status-list", cell);
+    }
+    if let Some(certificate) = &database.certificate {
+        let file = certificate.file.display().to_string();
+        row("status-certificate", file.into());
+        row("status-issued", certificate.issued.as_str().into());
+        let left = certificate.days_left.to_string();
+        let left = session.say("status-days-left", &[("days", &left)]);
+        let expires = format!("{} ({left})", certificate.expires);
+        row("status-expires", expires.into());
+        row(
+            "status-thumbprint",
+            certificate.thumbprint_sha1.as_str().into(),
+        );
+    }
+    out!("{}", table.text(session.colour).trim_end());
+}
+
+/// The password is shown as dots, as many for every password.
+fn account(account: &AccountReport, session: &Session) -> String {
+    let key = match account.used {
+        Used::None => return session.say("account-none", &[]),
+        Used::Shared => "account-shared",
+        Used::Own => "account-own",
+    };
+    let name = account.name.as_deref().unwrap_or("—");
+    let mut words = session.say(key, &[("name", name)]);
+    if !account.sent {
+        words += &session.say("account-not-sent", &[]);
+    }
+    words
+}
+
+fn mode_key(database: &DatabaseReport) -> &'static str {
+    match database.mode {
+        backend_types::Mode::Server => "mode-name-server",
+        backend_types::Mode::Folder => "mode-name-folder",
+        backend_types::Mode::Device => "mode-name-device",
+    }
+}
+
+impl Session {
+    pub(super) fn state(&self, state: &ServiceState) -> String {
+        match (state.state, state.address, &state.reason) {
+            (State::Open, Some(address), _) => address.to_string(),
+            (_, _, reason) => {
+                let reason = reason.as_deref().unwrap_or_default();
+                self.say("welcome-closed", &[("reason", reason)])
+            }
+        }
+    }
+
+    pub(super) fn state_cell(&self, state: &ServiceState) -> Cell {
+        let tone = match state.state {
+            State::Open => Tone::Good,
+            State::Closed => Tone::Bad,
+        };
+        Cell::new(self.state(state), tone)
+    }
+}
