@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use backend_types::{Change, Changed, Changes, Database, DatabaseId, Directory, Role, User};
+use backend_types::{
+    Account, Change, Changed, Changes, Database, DatabaseId, Directory, HttpServer, Role, User,
+};
 use sqlx::SqliteConnection;
 
 use crate::{
@@ -201,6 +203,19 @@ fn check(databases: &[StoredDatabase]) -> Result<(), ApiError> {
             let message = Message::new("clash-folder").with("folder", folder);
             return Err(ApiError::conflict(message.with("holder", holder)));
         }
+        let service = settings.print.upstream.as_deref();
+        if let Some(url) = service.filter(|url| url.parse::<HttpServer>().is_err()) {
+            let message = Message::new("print-service-bad").with("url", url);
+            return Err(ApiError::bad_request(message));
+        }
+        if let Account::Own {
+            name,
+            password_file,
+        } = &settings.account
+            && !(is_account_name(name) && is_line(password_file))
+        {
+            return Err(ApiError::bad_request(Message::new("account-bad")));
+        }
         let print = settings.print.used.then_some(settings.print.port);
         // Port 0 lets the system choose: it never clashes.
         for port in [Some(settings.port), print]
@@ -215,6 +230,15 @@ fn check(databases: &[StoredDatabase]) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// What Basic can carry as a name.
+fn is_account_name(name: &str) -> bool {
+    is_line(name) && !name.contains(':')
+}
+
+fn is_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains(char::is_control)
 }
 
 /// A name under the gateway's `databases/`, or an absolute path on its host that does not climb.
@@ -257,7 +281,7 @@ fn free_folder(name: &str, databases: &[StoredDatabase]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backend_types::{DatabaseSettings, PrintServer, SettingsPatch};
+    use backend_types::{DatabaseSettings, PrintPatch, PrintServer, SettingsPatch};
 
     use super::*;
 
@@ -275,7 +299,7 @@ mod tests {
                 barcode_login: false,
                 port,
                 print: PrintServer::default(),
-                account: backend_types::Account::None,
+                account: Account::None,
                 compress: false,
                 backups: true,
             },
@@ -339,6 +363,61 @@ mod tests {
         before[0].settings.print.used = false;
         let twin = vec![set_port("b", 9707)];
         assert!(changed_databases(&before, twin, &HashMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_print_service_is_an_http_server_or_none() {
+        let before = [database("a", 9706)];
+        let print = |upstream: &str| Change::Set {
+            id: "a".parse().unwrap(),
+            settings: SettingsPatch {
+                print: Some(PrintPatch {
+                    upstream: Some(upstream.to_owned()),
+                    ..PrintPatch::default()
+                }),
+                ..SettingsPatch::default()
+            },
+        };
+        let changed = |upstream| changed_databases(&before, vec![print(upstream)], &HashMap::new());
+        for upstream in [
+            "127.0.0.1:9001",
+            "http://host:9001/print",
+            "https://host:9001",
+        ] {
+            let refusal = changed(upstream).unwrap_err();
+            assert!(
+                english(&refusal).contains(upstream),
+                "{}",
+                english(&refusal)
+            );
+        }
+        let set = changed("http://127.0.0.1:9001").unwrap();
+        assert_eq!(
+            set[0].settings.print.upstream.as_deref(),
+            Some("http://127.0.0.1:9001")
+        );
+        assert_eq!(changed("").unwrap()[0].settings.print.upstream, None);
+    }
+
+    #[test]
+    fn an_account_has_a_name_that_basic_can_carry_and_a_file() {
+        let before = [database("a", 9706)];
+        let changed = |name: &str, file: &str| {
+            let (name, password_file) = (name.to_owned(), file.to_owned());
+            let settings = SettingsPatch {
+                account: Some(Account::Own {
+                    name,
+                    password_file,
+                }),
+                ..SettingsPatch::default()
+            };
+            let id = "a".parse().unwrap();
+            changed_databases(&before, vec![Change::Set { id, settings }], &HashMap::new())
+        };
+        assert!(changed("Служба", "/srv/password").is_ok());
+        for (name, file) in [("", "/x"), ("a:b", "/x"), ("a\nb", "/x"), ("a", " ")] {
+            assert!(changed(name, file).is_err(), "{name:?} {file:?}");
+        }
     }
 
     #[test]

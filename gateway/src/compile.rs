@@ -10,10 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use backend_types::DatabaseId;
+use backend_types::{DatabaseId, HttpServer, PrintAuthentication};
 use gateway_config::{
-    Cause, CertificatePair, Config, DatabaseConfig, PrintAuthentication, SharedAccount, UserConfig,
-    folder_name,
+    Cause, CertificatePair, Config, DatabaseConfig, SharedAccount, UserConfig, folder_name,
 };
 use gateway_policy::rights::Rights;
 
@@ -119,7 +118,7 @@ impl Compiler<'_> {
         written: &DatabaseConfig,
         reading: &mut Reading,
     ) -> Result<Database, CompileError> {
-        let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.authority());
+        let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.server());
         Ok(Database {
             id: written.id.clone(),
             source: Source::Yaml(format!("{}:{}", self.file.display(), written.line)),
@@ -141,7 +140,10 @@ impl Compiler<'_> {
             print: written.print.as_ref().map(|print| Print {
                 port: print.port,
                 upstream: Some(server(&print.upstream)),
-                authentication_same: print.authentication == PrintAuthentication::Same,
+                authentication: match print.authentication {
+                    gateway_config::PrintAuthentication::Same => PrintAuthentication::Same,
+                    gateway_config::PrintAuthentication::Pass => PrintAuthentication::Pass,
+                },
             }),
             account: self.account(written)?,
             login_paths: written
@@ -202,13 +204,14 @@ impl Compiler<'_> {
             authentication,
             barcode_login: settings.barcode_login,
             rights: Rights::Smarts,
-            identity_headers: true,
+            // Our backend is always told; these are for existing servers.
+            identity_headers: false,
             port: settings.port,
             upstream: Upstream::Backend(backend.clone()),
-            print: settings.print.used.then_some(Print {
+            print: settings.print.used.then(|| Print {
                 port: settings.print.port,
-                upstream: None,
-                authentication_same: true,
+                upstream: print_service(told),
+                authentication: settings.print.authentication,
             }),
             account: Account::shown(
                 &settings.account,
@@ -233,6 +236,19 @@ impl Compiler<'_> {
         let folder = folder_name(wished, |candidate| taken.iter().any(|one| one == candidate));
         taken.push(folder.clone());
         self.config.data.join("databases").join(folder)
+    }
+}
+
+/// `None` also where the address is no address: the backend has let none in, and a port that
+/// answers 503 is better than no directory.
+fn print_service(told: &backend_types::Database) -> Option<ServerAddress> {
+    let url = told.settings.print.upstream.as_deref()?;
+    match url.parse::<HttpServer>() {
+        Ok(server) => Some(ServerAddress::new(&server)),
+        Err(fault) => {
+            tracing::error!({ database.id = told.id.as_str(), url, %fault }, "no print service");
+            None
+        }
     }
 }
 

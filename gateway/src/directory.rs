@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
-use backend_types::{DatabaseId, Mode, Role, User};
+use backend_types::{DatabaseId, Mode, PrintAuthentication, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
@@ -53,8 +53,7 @@ pub(crate) struct Print {
     pub(crate) port: u16,
     /// `None`: no service is set, the port answers 503.
     pub(crate) upstream: Option<ServerAddress>,
-    /// Off: everything passes without a login.
-    pub(crate) authentication_same: bool,
+    pub(crate) authentication: PrintAuthentication,
 }
 
 pub(crate) struct Database {
@@ -69,6 +68,7 @@ pub(crate) struct Database {
     pub(crate) authentication: Authentication,
     pub(crate) barcode_login: bool,
     pub(crate) rights: Rights,
+    /// Whether existing servers are told who asks.
     pub(crate) identity_headers: bool,
     pub(crate) port: u16,
     pub(crate) upstream: Upstream,

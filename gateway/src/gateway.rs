@@ -251,7 +251,7 @@ fn backend_address(
             let key = std::fs::read_to_string(&remote.key_file)
                 .with_context(|| remote.key_file.display().to_string())?;
             Ok(Some(BackendAddress::Tcp {
-                server: Arc::new(ServerAddress::new(remote.url.authority())),
+                server: Arc::new(ServerAddress::new(remote.url.server())),
                 key: key.trim().into(),
             }))
         }

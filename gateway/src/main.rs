@@ -35,6 +35,7 @@ mod sockets;
 mod status;
 mod stream;
 mod tls;
+mod warnings;
 mod welcome;
 mod worker;
 

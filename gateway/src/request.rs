@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
-use backend_types::{Mode, Role};
+use backend_types::{Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
 use gateway_policy::{
     ClientAddr,
@@ -479,7 +479,7 @@ impl Connection {
             (Target::Print, Some(print)) if print.upstream.is_none() => {
                 return Err(Refusal::NoPrintService);
             }
-            (Target::Print, Some(print)) if !print.authentication_same => {
+            (Target::Print, Some(print)) if print.authentication == PrintAuthentication::Pass => {
                 return Ok(Passage::Unasked);
             }
             (Target::Print | Target::Data, _) => {}
@@ -552,7 +552,7 @@ impl Connection {
             }
             self.entered.connection.stands_as(standing);
         }
-        let told = database.identity_headers && to == Target::Data;
+        let told = ours || database.identity_headers;
         Box::new(Forward {
             to,
             path: path.into_bytes(),

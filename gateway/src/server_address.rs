@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
+use backend_types::HttpServer;
 
 /// An existing server by name, and the addresses that the name has now.
 pub(crate) struct ServerAddress {
@@ -11,7 +12,8 @@ pub(crate) struct ServerAddress {
 }
 
 impl ServerAddress {
-    pub(crate) fn new(authority: String) -> Self {
+    pub(crate) fn new(server: &HttpServer) -> Self {
+        let authority = server.authority();
         let now = authority.parse().into_iter().collect();
         Self {
             authority,

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use backend_types::{DatabaseId, Mode};
+use backend_types::{DatabaseId, Mode, PrintAuthentication};
 use gateway_policy::ports::Holder;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::{
     lists::ListState,
     messages::{self, Language},
     shared::Shared,
+    warnings,
 };
 
 /// Everything that can be asked about the running gateway.
@@ -110,6 +111,8 @@ pub(crate) struct DatabaseReport {
     pub(crate) comment: String,
     pub(crate) source: String,
     pub(crate) mode: Mode,
+    /// What works as wished and should be known all the same.
+    pub(crate) warnings: Vec<String>,
     pub(crate) https: bool,
     pub(crate) authentication: String,
     pub(crate) barcode_login: bool,
@@ -129,6 +132,10 @@ pub(crate) struct DatabaseReport {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PrintReport {
     pub(crate) port: u16,
+    /// The print service; without one the port answers 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
+    pub(crate) authentication: PrintAuthentication,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
 }
@@ -221,6 +228,7 @@ impl Status {
             comment: database.comment.clone(),
             source: database.source.to_string(),
             mode: database.mode,
+            warnings: warnings::of(database, language),
             https: database.https,
             authentication: match database.authentication {
                 Authentication::Gateway => "gateway",
@@ -233,6 +241,11 @@ impl Status {
             data: self.service(&Holder::Data(database.id.clone()), closed, language),
             print: database.print.as_ref().map(|print| PrintReport {
                 port: print.port,
+                upstream: print
+                    .upstream
+                    .as_ref()
+                    .map(|server| format!("http://{}", server.authority)),
+                authentication: print.authentication,
                 state: self.service(&Holder::Print(database.id.clone()), closed, language),
             }),
             account: AccountReport {

@@ -1,3 +1,4 @@
+account-bad = A service account needs a name without a colon and a password file
 autorun-not-virtual = Only a virtual type can start by itself, "{ $type }" is not one
 bad-request-body = The request body is not JSON: { $detail }
 body-too-large = The request body is larger than 64 MiB
@@ -78,6 +79,7 @@ overloaded = The server is busy, try again later
 password-missing = A user must have a password
 password-taken = Another user has this password or barcode
 password-weak = An administrator's password: at least 8 characters with upper case, lower case and a digit
+print-service-bad = "{ $url }" is not the address of a print service: http://host:port is expected, without a path and not https
 property-number-bad = The property { $property }: a whole number from 1 to { $greatest }
 property-read-only = The property { $property } is kept by the server itself and cannot be set
 property-text-bad = The property { $property }: at most 1000 characters, none of them a control character

@@ -11,12 +11,14 @@
 //!
 //! Nothing here opens a socket or a file. Over TCP both need the shared key ([`header::KEY`]).
 
+mod http_server;
 mod language;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use http_server::{HttpServer, NotAnHttpServer};
 pub use language::Language;
 
 /// Names of the headers by which the gateway tells the backend who asks.
@@ -207,7 +209,7 @@ pub struct PrintServer {
     pub used: bool,
     #[serde(default)]
     pub port: u16,
-    /// The print service, `http://host:port`; without one the port answers 503.
+    /// The print service, an [`HttpServer`]; without one the port answers 503.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
     #[serde(default)]

@@ -9,7 +9,7 @@ use std::{
     str::FromStr,
 };
 
-use backend_types::DatabaseId;
+use backend_types::{DatabaseId, HttpServer, NotAnHttpServer};
 use gateway_policy::password::{StoredFault, check_stored};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -167,33 +167,14 @@ impl fmt::Display for Net {
 /// A server that answers plain HTTP: host and port, nothing behind them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Upstream {
-    host: String,
-    port: u16,
-}
+pub struct Upstream(HttpServer);
 
 as_text!(Upstream, "http-url");
 
 impl Upstream {
-    /// A name, or an address without brackets.
     #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// `host:port`, an IPv6 address in brackets.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+    pub fn server(&self) -> &HttpServer {
+        &self.0
     }
 }
 
@@ -201,48 +182,17 @@ impl FromStr for Upstream {
     type Err = Cause;
 
     fn from_str(text: &str) -> Result<Self, Cause> {
-        let wrong = || Cause::NotAnUpstream { text: text.into() };
-        let lower = text.to_ascii_lowercase();
-        if lower.starts_with("https://") {
-            return Err(Cause::UpstreamHttps { text: text.into() });
-        }
-        let rest = lower.strip_prefix("http://").ok_or_else(wrong)?;
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
-                host.parse::<std::net::Ipv6Addr>()
-                    .map_err(|_no_address| wrong())?;
-                (host, port)
-            }
-            None => match rest.split_once(':') {
-                Some((host, _)) => (host, rest.get(host.len()..).unwrap_or_default()),
-                None => (rest, ""),
-            },
-        };
-        let port = match port.strip_prefix(':') {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().map_err(|_no_port| wrong())?
-            }
-            Some(_) => return Err(wrong()),
-            None if port.is_empty() => 80,
-            None => return Err(wrong()),
-        };
-        let legal = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        let is_address = host.contains(':');
-        if host.is_empty() || port == 0 || !(is_address || host.chars().all(legal)) {
-            return Err(wrong());
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        let server = text.parse().map_err(|fault| match fault {
+            NotAnHttpServer::Shape => Cause::NotAnUpstream { text: text.into() },
+            NotAnHttpServer::Https => Cause::UpstreamHttps { text: text.into() },
+        });
+        server.map(Self)
     }
 }
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
+        self.0.fmt(f)
     }
 }
 
@@ -357,48 +307,5 @@ impl fmt::Display for BlindIndex {
 impl fmt::Debug for BlindIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BlindIndex(…)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_upstream_is_a_host_and_a_port_and_nothing_else() {
-        for (text, authority) in [
-            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
-            ("HTTP://Server-1.local:9000/", "server-1.local:9000"),
-            ("http://host", "host:80"),
-            ("http://[::1]", "[::1]:80"),
-            ("http://[FE80::1]:9000/", "[fe80::1]:9000"),
-        ] {
-            let upstream: Upstream = text.parse().unwrap();
-            assert_eq!(upstream.authority(), authority, "{text}");
-            assert_eq!(upstream.to_string().parse(), Ok(upstream));
-        }
-        for text in [
-            "",
-            "host:9000",
-            "http://",
-            "http://:9000",
-            "http://host:",
-            "http://host:0",
-            "http://host:+80",
-            "http://host:65536",
-            "http://host/path",
-            "http://host//",
-            "http://user@host",
-            "http://host:80:80",
-            "http://::1:80",
-            "http://[::1",
-            "http://[::1]80",
-            "http://[host]:80",
-            "http://host?x",
-            "http://сервер",
-            "ftp://host",
-        ] {
-            assert!(text.parse::<Upstream>().is_err(), "{text}");
-        }
     }
 }

@@ -103,6 +103,14 @@ impl AddressList {
         self.written
     }
 
+    /// The families, as networks, of which not one address is missing here.
+    #[must_use]
+    pub fn whole_families(&self) -> Vec<&'static str> {
+        let v4 = cover(&self.v4.entries, u32::MAX.into()).then_some("0.0.0.0/0");
+        let v6 = cover(&self.v6.entries, u128::MAX).then_some("::/0");
+        v4.into_iter().chain(v6).collect()
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.written == 0
@@ -174,6 +182,19 @@ fn shown(text: &[u8], at_most: usize) -> String {
         }
     }
     shown
+}
+
+/// Whether sorted ranges leave no gap from 0 to `last`.
+fn cover<T: Copy + Into<u128>>(sorted: &[(T, T)], last: u128) -> bool {
+    let mut reached: Option<u128> = None;
+    for &(first, end) in sorted {
+        let next = reached.map_or(0, |reached| reached.saturating_add(1));
+        if first.into() > next {
+            break;
+        }
+        reached = reached.max(Some(end.into()));
+    }
+    reached >= Some(last)
 }
 
 /// What one line says: an address, or a range with both ends in it.

@@ -1,12 +1,14 @@
 //! `gateway status`: every field of the vendor's server window, as it is now.
 
+use backend_types::PrintAuthentication;
+
 use super::{
     Outcome, Session,
     table::{Cell, Table, Tone},
 };
 use crate::{
     account::Used,
-    status::{AccountReport, DatabaseReport, Report, ServiceState, State},
+    status::{AccountReport, DatabaseReport, PrintReport, Report, ServiceState, State},
 };
 
 #[derive(clap::Args)]
@@ -73,6 +75,9 @@ fn print(report: &Report, session: &Session) {
 fn print_database(database: &DatabaseReport, session: &Session) {
     let say = |key: &str| session.say(key, &[]);
     out!("{}", Tone::Strong.paint(&database.name, session.colour));
+    for warning in &database.warnings {
+        out!("  ! {warning}");
+    }
     let mut table = Table::default();
     let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);
     row("status-id", database.id.as_str().into());
@@ -97,8 +102,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     }
     row("status-source", database.source.as_str().into());
     if let Some(print) = &database.print {
-        let text = format!("{} {}", print.port, session.state(&print.state));
-        row("status-print", text.into());
+        row("status-print", print_server(print, session).into());
     }
     row("status-account", account(&database.account, session).into());
     row("status-users", database.users.to_string().into());
@@ -128,6 +132,19 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         );
     }
     out!("{}", table.text(session.colour).trim_end());
+}
+
+/// Its port, its address, and what stands behind it.
+fn print_server(print: &PrintReport, session: &Session) -> String {
+    let service = match &print.upstream {
+        Some(service) => session.say("status-print-to", &[("service", service)]),
+        None => session.say("status-print-no-service", &[]),
+    };
+    let mut words = format!("{} {}; {service}", print.port, session.state(&print.state));
+    if print.authentication == PrintAuthentication::Pass {
+        words = format!("{words}; {}", session.say("status-print-pass", &[]));
+    }
+    words
 }
 
 /// The password is shown as dots, as many for every password.

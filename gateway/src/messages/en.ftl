@@ -40,6 +40,9 @@ status-folder = Folder
 status-comment = Comment
 status-source = Written down in
 status-print = Print server port
+status-print-to = print service { $service }
+status-print-no-service = no print service is set: answers 503
+status-print-pass = without a login (pass)
 status-account = Account
 account-none = not used
 account-shared = used (shared parameters): { $name }, password •••
@@ -52,6 +55,12 @@ status-issued = Issued
 status-expires = Expires
 status-days-left = days left: { $days }
 status-thumbprint = Thumbprint (SHA-1)
+
+warning-https-off = https is off: everything is sent in the clear
+warning-authentication-off = authentication is off: whoever reaches the port is served
+warning-authentication-without-https = authentication without https: passwords are sent in the clear
+warning-print-pass = the print server asks nobody for a login (pass)
+warning-whitelists-everybody = the whitelist names everybody ({ $net }): nobody is blocked or throttled
 
 port-busy = port { $port } is held by { $holder }
 port-holder-unknown = a process of another user

@@ -40,6 +40,9 @@ status-folder = Папка
 status-comment = Комментарий
 status-source = Записана в
 status-print = Порт сервера печати
+status-print-to = служба печати { $service }
+status-print-no-service = служба печати не задана: ответ 503
+status-print-pass = без входа (pass)
 status-account = Учётная запись
 account-none = не используется
 account-shared = используется (общие параметры): { $name }, пароль •••
@@ -52,6 +55,12 @@ status-issued = Выпущен
 status-expires = Истекает
 status-days-left = осталось дней: { $days }
 status-thumbprint = Отпечаток (SHA-1)
+
+warning-https-off = https выключен: всё передаётся открытым текстом
+warning-authentication-off = аутентификация выключена: обслуживается каждый, кто дошёл до порта
+warning-authentication-without-https = аутентификация без https: пароли передаются открытым текстом
+warning-print-pass = сервер печати не спрашивает вход ни у кого (pass)
+warning-whitelists-everybody = в белом списке все адреса ({ $net }): никто не блокируется и не ограничивается
 
 port-busy = порт { $port } занят: { $holder }
 port-holder-unknown = процесс другого пользователя

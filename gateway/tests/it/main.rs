@@ -26,6 +26,7 @@ mod login;
 mod matrix;
 mod metadata;
 mod ports;
+mod print;
 mod reload;
 mod rights;
 mod seen;

@@ -12,14 +12,10 @@ pub(super) fn check(database: &View<'_>, folder: &Path, findings: &mut Findings)
     let key = database.get("folder");
     let at = key.as_ref().unwrap_or(database);
     if let Some(whitelist) = read(&server.join("whitelist.dat"), at, findings) {
-        for everybody in ["0.0.0.0/0", "::/0"] {
-            let all = AddressList::parse(everybody.as_bytes()).unwrap_or_default();
-            // Nothing of `all` is missing in the whitelist.
-            if all.difference(&whitelist).added == 0 {
-                let file = server.join("whitelist.dat").display().to_string();
-                let text = everybody.to_owned();
-                at.add(Cause::WhitelistsEverybody { file, text }, findings);
-            }
+        for everybody in whitelist.whole_families() {
+            let file = server.join("whitelist.dat").display().to_string();
+            let text = everybody.to_owned();
+            at.add(Cause::WhitelistsEverybody { file, text }, findings);
         }
     }
     read(&server.join("blacklist.dat"), at, findings);

@@ -381,3 +381,25 @@ proptest! {
         let _read = AddressList::parse(&bytes);
     }
 }
+
+#[test]
+fn a_family_is_whole_when_its_entries_leave_no_gap_however_they_are_cut() {
+    for (text, whole) in [
+        ("", vec![]),
+        ("0.0.0.0/0", vec!["0.0.0.0/0"]),
+        ("::/0", vec!["::/0"]),
+        ("128.0.0.0/1\n0.0.0.0/1", vec!["0.0.0.0/0"]),
+        (
+            "0.0.0.0 - 255.255.255.255\n8000::/1\n10.0.0.1\n::/1",
+            vec!["0.0.0.0/0", "::/0"],
+        ),
+        ("0.0.0.0/2\n0.0.0.0/1\n128.0.0.0/1", vec!["0.0.0.0/0"]),
+        ("0.0.0.1 - 255.255.255.255", vec![]),
+        ("0.0.0.0 - 255.255.255.254", vec![]),
+        ("0.0.0.0/1\n128.0.0.1 - 255.255.255.255", vec![]),
+        ("::1 - ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", vec![]),
+    ] {
+        let list = AddressList::parse(text.as_bytes()).unwrap();
+        assert_eq!(list.whole_families(), whole, "{text:?}");
+    }
+}
