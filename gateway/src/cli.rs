@@ -125,8 +125,9 @@ fn parsed(language: Language) -> Result<(Arguments, Vec<Arguments>), clap::Error
 }
 
 fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) -> u8 {
-    let data = arguments.data.clone();
-    let json = arguments.json || further.iter().any(|one| one.json);
+    let all = || std::iter::once(&arguments).chain(&further);
+    let data = all().find_map(|one| one.data.clone());
+    let json = all().any(|one| one.json);
     let folder = data.clone().unwrap_or_else(|| PathBuf::from("data"));
     let session = Session {
         gateway: AdminClient::new(&folder, language),

@@ -160,6 +160,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         }),
         offered: Mutex::default(),
         contexts: Mutex::default(),
+        taking: tokio::sync::Mutex::default(),
         changing: tokio::sync::Mutex::default(),
     });
     let administration = Arc::new(Administration::new(Arc::clone(&world)));

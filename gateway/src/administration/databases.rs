@@ -2,12 +2,14 @@
 //! then done by the backend in one transaction, then brought into force.
 
 use backend_types::{Change, Changed, Changes, Database, DatabaseId, Directory, Language};
+use gateway_policy::ports::{Clash, Holder};
 use http::StatusCode;
 
 use super::{Administration, Refused, yaml_database};
 use crate::{
     backend_client::{BackendError, Wait},
     directory::Source,
+    gateway::ChangeError,
     messages,
 };
 
@@ -39,8 +41,13 @@ impl Administration {
             let now = now.unwrap_or_default();
             let judged_at = now.revision;
             let wished = after(now, &changes.changes);
-            let judged = self.world.judge(wished, &ids).await;
-            judged.map_err(|fault| Refused::change(&fault, language))?;
+            let theirs: Vec<DatabaseId> =
+                wished.databases.iter().map(|one| one.id.clone()).collect();
+            match self.world.judge(wished, &ids).await {
+                // Among its own databases the backend refuses, and by their names.
+                Err(ChangeError::Clash(clashes)) if clashes.iter().all(among(&theirs)) => {}
+                judged => judged.map_err(|fault| Refused::change(&fault, language))?,
+            }
             let order = Changes {
                 revision: changes.revision.or(Some(judged_at)),
                 changes: changes.changes.clone(),
@@ -85,6 +92,11 @@ fn id_of(change: &Change) -> &DatabaseId {
     match change {
         Change::Add { id, .. } | Change::Set { id, .. } | Change::Remove { id } => id,
     }
+}
+
+fn among(databases: &[DatabaseId]) -> impl Fn(&Clash) -> bool {
+    let held = |holder: &Holder| holder.database().is_some_and(|id| databases.contains(id));
+    move |clash| held(&clash.first) && held(&clash.second)
 }
 
 /// The directory as the changes would leave it, as far as ports and the file are concerned; what

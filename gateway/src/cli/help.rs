@@ -59,10 +59,11 @@ fn walk(command: Command, built: &mut Command, path: &str, language: Language) -
             &options
         };
         let help = argument_help(path, &arg, language);
+        let valued = arg.get_action().takes_values();
         arg.help(help)
             .help_heading(heading.clone())
-            .hide_default_value(true)
-            .hide_possible_values(true)
+            .hide_default_value(valued)
+            .hide_possible_values(valued)
     });
     let names: Vec<String> = command
         .get_subcommands()

@@ -66,6 +66,9 @@ pub(crate) struct World {
     pub(super) offered: Mutex<Option<backend_types::Directory>>,
     /// One context per port and certificate, kept while both stay: tickets stay valid then.
     pub(super) contexts: Mutex<HashMap<(Holder, String), SslContext>>,
+    /// One feed of the backend's at a time: the administrator's change and the long poll bring the
+    /// same one.
+    pub(super) taking: tokio::sync::Mutex<()>,
     /// One change at a time.
     pub(super) changing: tokio::sync::Mutex<()>,
 }
@@ -189,10 +192,10 @@ impl World {
     /// The backend's directory, if it goes with the file; else the one before stays in force.
     /// What came out of order, older than the newest, is let go.
     pub(crate) async fn take_feed(&self, feed: backend_types::Directory) -> bool {
+        let _one_feed = self.taking.lock().await;
         let revision = feed.revision;
-        if self
-            .offered()
-            .is_some_and(|newest| newest.revision > revision)
+        let newest = self.offered().map_or(0, |newest| newest.revision);
+        if newest > revision || (newest == revision && self.sources().feed.as_ref() == Some(&feed))
         {
             return true;
         }
