@@ -1,107 +1,75 @@
-//! Plays attackers against a gateway while a good client works, and tells how much the good one
-//! felt of it. It knows the gateway by HTTP alone.
+//! Plays terminals, an accounting system and attackers against a gateway, checks every answer, and
+//! tells what it took. It knows the gateway by HTTP alone.
 //!
-//! Loopback only: a target outside of 127.0.0.0/8 is refused.
-#![expect(clippy::print_stdout, reason = "the figures are its answer")]
+//! Attacks are for loopback: another target is refused.
 
-mod attacker;
-mod client;
-mod measure;
+mod accounting;
+mod attack;
+mod book;
+mod caller;
+mod check;
+mod commands;
+mod crew;
+mod document;
+mod idle;
+mod link;
+mod pace;
+mod report;
+mod target;
+mod terminal;
+mod under_attack;
+mod users;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::process::ExitCode;
 
-use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
-use crate::{attacker::Attack, client::Target};
+use crate::commands::{Accounting, Attacks, Idle, Terminals};
 
 #[derive(Parser)]
-#[command(version, about, long_about = None)]
+#[command(version, about, long_about = None, after_help = AFTER)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER: &str = "Exit code: 0 every answer was right, 1 one was wrong, something got through \
+that must not, or nothing could be tried, 2 a command line that cannot be understood.";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Attack, and compare a good client's latency with calm.
-    Attack {
-        #[arg(value_enum)]
-        attack: Attack,
-        #[command(flatten)]
-        good: Good,
-        /// How many connections attack, from addresses 127.0.2.1 and up.
-        #[arg(long, default_value_t = 500)]
-        count: u16,
-        /// Seconds of calm, and seconds of attack.
-        #[arg(long, default_value_t = 12)]
-        seconds: u64,
-    },
-    /// Keep connections that have carried one request open, and see what each costs in memory.
-    Idle {
-        #[command(flatten)]
-        good: Good,
-        /// The gateway's process, on this machine.
-        #[arg(long)]
-        pid: u32,
-        /// How many connections, after 500 that warm it up.
-        #[arg(long, default_value_t = 2000)]
-        count: u16,
-    },
+    /// Terminals that log in, list, open, change and finish documents, and check every answer.
+    Terminals(Terminals),
+    /// An accounting system that uploads documents, collects finished ones and checks them.
+    ///
+    /// It talks as the vendor's 1C processing does: service document, login by query, BaseInfo,
+    /// types, goods, users; documents whole, or header, rows and EndUpdate; the finished ones are
+    /// read, compared with what a terminal must have counted, marked and removed. Goods are read
+    /// only: no upload of Products is tried.
+    Accounting(Accounting),
+    /// Attacks on a gateway of this machine, and what good terminals feel of them.
+    ///
+    /// Terminals work at a steady rate; before each attack they are measured in calm, and during
+    /// it again. The figure is attacked ÷ calm. What the gateway let through is told, and what it
+    /// must not let through makes the exit code 1.
+    Attack(Attacks),
+    /// What an idle connection costs the gateway in memory.
+    Idle(Idle),
 }
 
-/// Whom the good client asks for what.
-#[derive(clap::Args)]
-struct Good {
-    /// Address of an https port, on loopback.
-    #[arg(long)]
-    gateway: SocketAddr,
-    /// The certificate to trust.
-    #[arg(long)]
-    cacert: PathBuf,
-    #[arg(long, default_value = "/api/v1/BaseInfo")]
-    path: String,
-    /// `name:password`, sent as Basic.
-    #[arg(long)]
-    user: String,
-}
-
-impl Good {
-    fn target(&self) -> anyhow::Result<Target> {
-        ensure!(
-            self.gateway.ip().is_loopback(),
-            "{} is not on loopback",
-            self.gateway
-        );
-        Target::new(self.gateway, &self.cacert, &self.path, &self.user)
-    }
-}
-
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Attack {
-            attack,
-            good,
-            count,
-            seconds,
-        } => {
-            bounded(count, 20_000)?;
-            ensure!(seconds <= 120, "at most 120 s");
-            let span = Duration::from_secs(seconds);
-            println!(
-                "{}",
-                measure::under_attack(&good.target()?, attack, count, span)?
-            );
-        }
-        Command::Idle { good, pid, count } => {
-            bounded(count, 20_000)?;
-            println!("{}", measure::idle(&good.target()?, pid, count)?);
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Terminals(command) => command.run(),
+        Command::Accounting(command) => command.run(),
+        Command::Attack(command) => command.run(),
+        Command::Idle(command) => command.run(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            eprintln!("loadtest: {fault:#}");
+            ExitCode::FAILURE
         }
     }
-    Ok(())
-}
-
-fn bounded(count: u16, most: u16) -> anyhow::Result<()> {
-    ensure!((1..=most).contains(&count), "1 to {most} connections");
-    Ok(())
 }
