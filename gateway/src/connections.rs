@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use backend_types::DatabaseId;
@@ -21,6 +22,9 @@ use gateway_policy::{
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::{sync::Notify, task::AbortHandle};
+
+/// While the gateway stops.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// At the door an address may hold this much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,8 @@ pub(crate) struct Standing {
     pub(crate) login: Option<Login>,
     /// Of a WebSocket opened with a token: it ends with the session.
     pub(crate) family: Option<FamilyId>,
+    /// It has no next answer either, that could tell the client to come back.
+    pub(crate) websocket: bool,
 }
 
 impl Standing {
@@ -82,6 +88,7 @@ impl Standing {
             scope,
             login: None,
             family: None,
+            websocket: false,
         }
     }
 }
@@ -217,6 +224,14 @@ impl Connections {
                 return;
             }
             notified.await;
+        }
+    }
+
+    /// Resolves when nobody is connected but through WebSockets, which no request ends.
+    pub(crate) async fn answered(&self) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        while !self.open.iter().all(|one| one.standing().websocket) {
+            look.tick().await;
         }
     }
 

@@ -34,16 +34,19 @@ use crate::{
     backend_client::{BackendAddress, Wait},
     clock::Clock,
     connections::{Connections, DoorLimits},
-    files, http_service,
+    files,
+    hand_over::Inherited,
+    http_service,
     listeners::Listeners,
     lists::ListWatch,
     login::Logins,
+    messages,
     metrics::Metrics,
     server_address::ServerAddress,
     shared::Shared,
     sockets,
     status::{BackendState, ServerPort, Status, Told},
-    welcome, worker,
+    systemd, welcome, worker,
 };
 
 /// Running requests may finish within this after SIGTERM.
@@ -62,16 +65,25 @@ pub(crate) struct Start {
     pub(crate) warnings: Vec<Finding>,
     /// Of the file, taken before it was read: an edit made since then is still to come.
     pub(crate) stamp: Stamp,
+    pub(crate) inherited: Inherited,
 }
 
-/// Runs the gateway until SIGINT or SIGTERM.
-pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
+/// What comes after a stop.
+pub(crate) enum End {
+    Exit,
+    /// The program anew in this process, with these sockets.
+    Again(Vec<(String, std::net::TcpListener)>),
+}
+
+/// Runs the gateway until SIGINT or SIGTERM, or SIGUSR2, which starts it again.
+pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     let Start {
         config_file,
         overrides,
         config,
         warnings,
         stamp,
+        inherited,
     } = start;
     let data = config.data.clone();
     // Hashes, keys and a log with names: nobody else's business.
@@ -88,6 +100,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     raise_descriptor_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut again = signal(SignalKind::user_defined2())?;
     // Before the ready line: until somebody listens, SIGHUP ends a process.
     let hang_up = signal(SignalKind::hangup())?;
 
@@ -112,7 +125,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         .collect::<std::io::Result<Vec<_>>>()
         .context("worker threads")?;
     let (orders, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
-    let listeners = Arc::new(Listeners::new(config.listen, orders));
+    let listeners = Arc::new(Listeners::new(config.listen, orders, inherited));
     let embedded = match &config.backend {
         Some(Backend::Embedded) => Some(Embedded::start(&config).await?),
         Some(Backend::Remote(_)) | None => None,
@@ -179,6 +192,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         "{}\n",
         welcome::ready_line(&status.report(config.language), metrics)
     ));
+    systemd::ready(&world.standing());
 
     tokio::spawn(Arc::clone(&world).follow_config(stamp, hang_up));
     tokio::spawn(Arc::clone(&world).follow_lists());
@@ -188,18 +202,28 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(&world).follow_backend());
     }
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let once_more = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        _ = again.recv() => true,
+    };
+    tracing::info!(once_more, "stopping: running requests may finish");
+    if !once_more {
+        systemd::stopping(&messages::text(config.language, "standing-stopping", &[]));
     }
-    tracing::info!("stopping: running requests may finish");
-    listeners.close_all().await;
+    // First this: a connection whose port closes because of it still has its last call.
     shared.stop.send_replace(true);
-    if timeout(STOP_LIMIT, shared.connections.emptied())
-        .await
-        .is_err()
-    {
-        let cut = shared.connections.close_where(|_| true);
+    let sockets = listeners.stop_accepting().await;
+    let end = if once_more {
+        End::Again(sockets)
+    } else {
+        // Those that systemd keeps go on listening for the next process, the others close here.
+        drop(sockets);
+        End::Exit
+    };
+    let answered = timeout(STOP_LIMIT, shared.connections.answered()).await;
+    let cut = shared.connections.close_where(|_| true);
+    if answered.is_err() {
         tracing::warn!(cut, "requests were still running at the end");
     }
     if let Err(fault) = shared.logins.save_windows(shared.now()).await {
@@ -211,7 +235,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<()> {
     shared.tell_suppressed(true);
     tracing::info!("stopped");
     drop(threads);
-    Ok(())
+    Ok(end)
 }
 
 /// The embedded backend and its socket.

@@ -4,22 +4,32 @@
 //! swap ports in one change, and ports that stay are not touched, nor are their connections. A
 //! port is bound once, without `SO_REUSEPORT` (a second process of the same user would share it
 //! silently), and every worker accepts on a clone. A port that cannot be bound is a state to show,
-//! not an error to die of.
+//! not an error to die of. What the process before has left open is taken over as it is.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, Guard};
 use gateway_policy::ports::{self, Claim, Clash, Holder};
 use openssl::ssl::SslContext;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::{mpsc, oneshot, watch};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 
-use crate::port_holder::{PortHolder, holder};
+use crate::{
+    hand_over::{self, Inherited},
+    port_holder::{PortHolder, holder},
+};
+
+/// Clients that come while nobody accepts, as during a restart, wait here; the system may cut it.
+const BACKLOG: i32 = 4096;
 
 /// A port as the configuration and the directory want it.
 pub(crate) struct Wanted {
@@ -103,14 +113,16 @@ pub(crate) struct PortState {
     pub(crate) fault: Option<PortFault>,
 }
 
-/// To a worker: accept there, or let go.
+/// To a worker: accept there, or let go, or just answer.
 pub(crate) enum Order {
-    Listen(Arc<Listener>, std::net::TcpListener),
+    Listen(Arc<Listener>, TcpListener),
     /// Answered when the worker's clone of the socket is dropped.
     LetGo(Arc<Listener>, oneshot::Sender<()>),
+    Answer(oneshot::Sender<()>),
 }
 
 pub(crate) struct Listeners {
+    /// IPv4 alone where the file says `::` and the machine has no IPv6.
     listen: IpAddr,
     workers: Vec<mpsc::UnboundedSender<Order>>,
     bound: tokio::sync::Mutex<Bound>,
@@ -122,22 +134,41 @@ pub(crate) struct Listeners {
 struct Bound {
     asked: ports::Listeners,
     /// By holder and address asked for: one that moves is here twice for a moment.
-    open: HashMap<(Holder, SocketAddr), Arc<Listener>>,
+    open: HashMap<(Holder, SocketAddr), Open>,
+    /// Not yet adopted.
+    inherited: Inherited,
+    /// For good: no change opens a port again.
+    stopped: bool,
+}
+
+struct Open {
+    listener: Arc<Listener>,
+    /// Nobody accepts on this one: it is for handing over, and for closing whatever copies exist.
+    socket: TcpListener,
 }
 
 impl Bound {
     fn listener(&self, holder: &Holder) -> Option<&Arc<Listener>> {
-        self.open
-            .get(&(holder.clone(), self.asked.address(holder)?))
+        let open = self
+            .open
+            .get(&(holder.clone(), self.asked.address(holder)?))?;
+        Some(&open.listener)
     }
 }
 
 impl Listeners {
-    pub(crate) fn new(listen: IpAddr, workers: Vec<mpsc::UnboundedSender<Order>>) -> Self {
+    pub(crate) fn new(
+        listen: IpAddr,
+        workers: Vec<mpsc::UnboundedSender<Order>>,
+        inherited: Inherited,
+    ) -> Self {
         Self {
-            listen,
+            listen: usable(listen),
             workers,
-            bound: tokio::sync::Mutex::default(),
+            bound: tokio::sync::Mutex::new(Bound {
+                inherited,
+                ..Bound::default()
+            }),
             states: Mutex::default(),
         }
     }
@@ -148,6 +179,14 @@ impl Listeners {
             .unwrap_or_else(PoisonError::into_inner)
             .get(holder)
             .cloned()
+    }
+
+    /// How many ports of those wanted.
+    pub(crate) fn open_and_closed(&self) -> (usize, usize) {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = states.values().filter(|state| state.fault.is_none());
+        let open = open.count();
+        (open, states.len() - open)
     }
 
     /// Whether a wanted port is closed for now; [`Self::apply`] again may open it.
@@ -177,7 +216,7 @@ impl Listeners {
         let bound = self.bound.lock().await;
         let opened = judged.change_from(&bound.asked).open_first;
         let tried = opened.into_iter().filter_map(|claim| {
-            let fault = bind_port(self.listen, claim.address.port()).err()?;
+            let fault = bind(&claim).err()?;
             Some((claim.holder, fault))
         });
         Ok(tried.collect())
@@ -190,6 +229,11 @@ impl Listeners {
     pub(crate) async fn apply(&self, wanted: &[Wanted]) -> Result<(), Vec<Clash>> {
         let judged = self.judge(wanted)?;
         let mut bound = self.bound.lock().await;
+        if bound.stopped {
+            return Ok(());
+        }
+        let names: HashSet<String> = judged.iter().map(|claim| name(&claim)).collect();
+        bound.inherited.keep_only(|name| names.contains(name));
         let change = judged.change_from(&bound.asked);
         let mut faults = HashMap::new();
         for claim in change.open_first {
@@ -213,10 +257,40 @@ impl Listeners {
         Ok(())
     }
 
-    /// Drops every listening socket; open connections finish what they are at.
-    pub(crate) async fn close_all(&self) {
-        // Nothing wanted cannot clash.
-        drop(self.apply(&[]).await);
+    /// No worker accepts any more, and open connections finish what they are at. The sockets come
+    /// back by name, listening: clients wait on them until they are dropped here and nobody has
+    /// them in keeping.
+    pub(crate) async fn stop_accepting(&self) -> Vec<(String, TcpListener)> {
+        let mut bound = self.bound.lock().await;
+        bound.stopped = true;
+        bound.asked = ports::Listeners::default();
+        let mut sockets = Vec::new();
+        for ((holder, address), open) in bound.open.drain() {
+            self.let_go(&open.listener).await;
+            sockets.push((name(&Claim { holder, address }), open.socket));
+        }
+        sockets
+    }
+
+    /// Whether every worker comes to the next order `within` this time: one that hangs does not.
+    pub(crate) async fn workers_answer(&self, within: Duration) -> bool {
+        let asked: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| {
+                let (answer, wait) = oneshot::channel();
+                // To a worker that is gone; the wait fails then.
+                drop(worker.send(Order::Answer(answer)));
+                wait
+            })
+            .collect();
+        let all = async {
+            for answer in asked {
+                answer.await?;
+            }
+            Ok::<_, oneshot::error::RecvError>(())
+        };
+        matches!(timeout(within, all).await, Ok(Ok(())))
     }
 
     fn open(
@@ -229,13 +303,20 @@ impl Listeners {
         let Some(wanted) = wanted.iter().find(|wanted| wanted.holder == claim.holder) else {
             return;
         };
-        match self.bind(wanted) {
-            Ok(listener) => {
-                let (address, holder) = (listener.address, &listener.holder);
+        let name = name(&claim);
+        let inherited = Self::adopt(&mut bound.inherited, &claim);
+        let is_new = inherited.is_none();
+        let socket = inherited.map_or_else(|| bind(&claim), Ok);
+        match socket.and_then(|socket| self.serve(wanted, &name, socket)) {
+            Ok(open) => {
+                if is_new {
+                    hand_over::keep(&name, &open.socket);
+                }
+                let (address, holder) = (open.listener.address, &open.listener.holder);
                 tracing::info!(%address, %holder, https = wanted.https, "port open");
                 bound
                     .open
-                    .insert((claim.holder.clone(), claim.address), listener);
+                    .insert((claim.holder.clone(), claim.address), open);
                 bound.asked.opened(claim);
             }
             Err(fault) => drop(faults.insert(claim.holder, fault)),
@@ -246,19 +327,18 @@ impl Listeners {
     /// bound again.
     async fn close(&self, bound: &mut Bound, claim: &Claim) {
         let key = (claim.holder.clone(), claim.address);
-        if let Some(listener) = bound.open.remove(&key) {
+        if let Some(Open { listener, socket }) = bound.open.remove(&key) {
             tracing::info!(address = %listener.address, holder = %listener.holder, "port closed");
-            for gone in self.let_go(&listener) {
-                // An error means that the worker is gone, and its socket with it.
-                drop(gone.await);
-            }
+            self.let_go(&listener).await;
+            hand_over::give_up(&name(claim), &socket);
         }
         bound.asked.closed(claim);
     }
 
-    fn let_go(&self, listener: &Arc<Listener>) -> Vec<oneshot::Receiver<()>> {
+    async fn let_go(&self, listener: &Arc<Listener>) {
         listener.serving().closing.send_replace(true);
-        self.workers
+        let asked: Vec<_> = self
+            .workers
             .iter()
             .filter_map(|worker| {
                 let (done, wait) = oneshot::channel();
@@ -267,24 +347,56 @@ impl Listeners {
                     .ok()
                     .map(|()| wait)
             })
-            .collect()
+            .collect();
+        for gone in asked {
+            // An error means that the worker is gone, and its socket with it.
+            drop(gone.await);
+        }
     }
 
-    fn bind(&self, wanted: &Wanted) -> Result<Arc<Listener>, PortFault> {
-        let port = wanted.port;
-        let refused = |fault| refused(port, &fault);
-        let socket = bind_port(self.listen, port)?;
+    /// The socket of the process before, where it listens as `claim` says.
+    fn adopt(inherited: &mut Inherited, claim: &Claim) -> Option<TcpListener> {
+        let name = name(claim);
+        let socket = inherited.adopt(&name)?;
+        let fits = |address: SocketAddr| match claim.address.port() {
+            0 => address.ip() == claim.address.ip(),
+            _ => address == claim.address,
+        };
+        let listens = SockRef::from(&socket).is_listener().unwrap_or(false);
+        if listens && socket.local_addr().is_ok_and(fits) && socket.set_nonblocking(true).is_ok() {
+            return Some(socket);
+        }
+        hand_over::give_up(&name, &socket);
+        None
+    }
+
+    /// Hands a clone of the socket to every worker.
+    fn serve(&self, wanted: &Wanted, name: &str, socket: TcpListener) -> Result<Open, PortFault> {
+        let clones = socket.local_addr().and_then(|address| {
+            let clones = self.workers.iter().map(|_| socket.try_clone());
+            Ok((address, clones.collect::<io::Result<Vec<_>>>()?))
+        });
+        let (address, clones) = match clones {
+            Ok(clones) => clones,
+            Err(fault) => {
+                // Kept by somebody and served by nobody, it would be in the way of the next try.
+                hand_over::give_up(name, &socket);
+                return Err(PortFault::Refused {
+                    port: wanted.port,
+                    cause: fault.to_string(),
+                });
+            }
+        };
         let listener = Arc::new(Listener {
             holder: wanted.holder.clone(),
-            address: socket.local_addr().map_err(refused)?,
+            address,
             serving: ArcSwap::from_pointee(Serving::new(wanted)),
         });
-        for worker in &self.workers {
-            let clone = socket.try_clone().map_err(refused)?;
+        for (worker, clone) in self.workers.iter().zip(clones) {
             // A worker that has ended accepts nothing; the others do.
             drop(worker.send(Order::Listen(Arc::clone(&listener), clone)));
         }
-        Ok(listener)
+        Ok(Open { listener, socket })
     }
 
     fn tell(&self, wanted: &[Wanted], bound: &Bound, faults: &HashMap<Holder, PortFault>) {
@@ -313,30 +425,37 @@ impl Listeners {
     }
 }
 
-fn refused(port: u16, fault: &io::Error) -> PortFault {
-    PortFault::Refused {
-        port,
-        cause: fault.to_string(),
+/// Under which a port is kept for the next process. As asked for: a port that the system chose
+/// stays, and one that moves has two names for a moment.
+fn name(claim: &Claim) -> String {
+    let port = claim.address.port();
+    match &claim.holder {
+        Holder::Data(id) => format!("data-{id}@{port}"),
+        Holder::Print(id) => format!("print-{id}@{port}"),
+        Holder::Server => format!("server@{port}"),
+        Holder::Metrics => format!("metrics@{port}"),
     }
 }
 
-fn bind_port(listen: IpAddr, port: u16) -> Result<std::net::TcpListener, PortFault> {
-    bind(listen, port).map_err(|source| match source.kind() {
+fn bind(claim: &Claim) -> Result<TcpListener, PortFault> {
+    let port = claim.address.port();
+    bind_address(claim.address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => PortFault::Busy {
             port,
             holder: holder(port),
         },
-        _ => refused(port, &source),
+        _ => PortFault::Refused {
+            port,
+            cause: source.to_string(),
+        },
     })
 }
 
-/// Binds once; dual stack where the address is `::`, IPv4 alone on a machine without IPv6.
-fn bind(listen: IpAddr, port: u16) -> io::Result<std::net::TcpListener> {
-    match bind_address(SocketAddr::new(listen, port)) {
-        Err(fault) if no_ipv6(&fault) && listen.is_unspecified() => {
-            bind_address(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
-        }
-        other => other,
+/// `::` is dual stack; on a machine without IPv6 it is IPv4.
+fn usable(listen: IpAddr) -> IpAddr {
+    match bind_address(SocketAddr::new(listen, 0)) {
+        Err(fault) if no_ipv6(&fault) && listen.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
+        Ok(_) | Err(_) => listen,
     }
 }
 
@@ -347,7 +466,7 @@ fn no_ipv6(fault: &io::Error) -> bool {
     )
 }
 
-fn bind_address(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -359,6 +478,48 @@ fn bind_address(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(1024)?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listeners(workers: usize) -> (Listeners, Vec<mpsc::UnboundedReceiver<Order>>) {
+        let (orders, inboxes) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+        let loopback = Ipv4Addr::LOCALHOST.into();
+        (
+            Listeners::new(loopback, orders, Inherited::default()),
+            inboxes,
+        )
+    }
+
+    async fn follow(mut inbox: mpsc::UnboundedReceiver<Order>) {
+        while let Some(order) = inbox.recv().await {
+            if let Order::Answer(answer) = order {
+                answer.send(()).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_worker_that_hangs_or_is_gone_is_enough_not_to_vouch_for_the_gateway() {
+        let within = Duration::from_secs(5);
+        let (all_well, inboxes) = listeners(2);
+        for inbox in inboxes {
+            tokio::spawn(follow(inbox));
+        }
+        assert!(all_well.workers_answer(within).await);
+
+        let (one_hangs, mut inboxes) = listeners(2);
+        let _never_read = inboxes.pop();
+        tokio::spawn(follow(inboxes.pop().unwrap()));
+        assert!(!one_hangs.workers_answer(within).await);
+
+        let (one_gone, mut inboxes) = listeners(2);
+        drop(inboxes.pop());
+        tokio::spawn(follow(inboxes.pop().unwrap()));
+        assert!(!one_gone.workers_answer(within).await);
+    }
 }

@@ -54,6 +54,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(75);
 const PROXY_LIMIT: Duration = Duration::from_secs(5);
 /// A header that came in pieces is looked at again after this.
 const PROXY_PAUSE: Duration = Duration::from_millis(5);
+/// How long a request that may be on its way is waited for when the gateway stops: of a new
+/// connection, of a kept one whose last answer did not say that it ends.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// To say goodbye: TLS close, or the plain-text answer on a TLS port.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 /// First byte of every TLS connection (RFC 8446, 5.1: a handshake record).
@@ -193,12 +196,17 @@ pub(crate) async fn serve(
     }
 }
 
-/// When the port is taken away or the gateway stops: what is no request yet need not finish.
+/// When the port is taken away, what is no request yet need not finish. When the gateway stops, a
+/// request that is on its way already is still answered.
 async fn over(mut closing: watch::Receiver<bool>, mut stopping: watch::Receiver<bool>) {
     // A sender that is gone is as good as its word.
-    tokio::select! {
-        _ = closing.wait_for(|closing| *closing) => {}
-        _ = stopping.wait_for(|stopping| *stopping) => {}
+    let stops = tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stopping| *stopping) => true,
+        _ = closing.wait_for(|closing| *closing) => false,
+    };
+    if stops {
+        sleep(LAST_CALL).await;
     }
 }
 
@@ -303,9 +311,6 @@ impl Connection {
             match Box::pin(self.exchange(stream, first, received, head_by)).await {
                 Some(kept) => stream = kept,
                 None => return,
-            }
-            if *self.closing.borrow() || *self.stopping.borrow() {
-                break;
             }
             wait = IDLE_LIMIT;
         }
@@ -547,6 +552,7 @@ impl Connection {
         if head.upgrade_websocket() {
             let scope = Scope::Database(database.id.clone());
             let mut standing = Standing::new(request.client, scope);
+            standing.websocket = true;
             if let Some(caller) = &caller {
                 (standing.login, standing.family) = (caller.login.clone(), caller.family);
             }

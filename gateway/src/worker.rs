@@ -75,6 +75,11 @@ async fn follow(worker: Arc<Worker>, mut inbox: mpsc::UnboundedReceiver<Order>) 
                     tracing::debug!("nobody waits for the port to be free");
                 }
             }
+            Order::Answer(answer) => {
+                if answer.send(()).is_err() {
+                    tracing::warn!("this worker has answered too late");
+                }
+            }
         }
     }
     worker.shared.connections.emptied().await;

@@ -1,12 +1,18 @@
 //! `gateway run`: reads the configuration, then serves until it is told to stop.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use backend_types::Language;
 use gateway_config::{Loaded, Overrides};
 
 use super::{Failure, Outcome, check};
-use crate::gateway::{self, Start};
+use crate::{
+    gateway::{self, End, Start},
+    hand_over::{self, Inherited},
+};
+
+/// Blocking work of a stopped gateway may finish within this.
+const CONTROL_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Clone, clap::Args)]
 pub(super) struct Run {
@@ -15,6 +21,7 @@ pub(super) struct Run {
 }
 
 pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcome {
+    let inherited = Inherited::take();
     let overrides = Overrides { data };
     let stamp = gateway::stamp(&run.config);
     let loaded = match gateway_config::load(&run.config, &overrides) {
@@ -31,6 +38,7 @@ pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcom
         config,
         warnings,
         stamp,
+        inherited,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -40,10 +48,14 @@ pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcom
     let ran = match runtime {
         Ok(runtime) => {
             let ran = runtime.block_on(gateway::run(start));
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(CONTROL_ENDS_WITHIN);
             ran
         }
         Err(fault) => Err(fault.into()),
     };
-    ran.map_err(|fault| Failure::Said(format!("{fault:#}")))
+    match ran {
+        Ok(End::Exit) => Ok(()),
+        Ok(End::Again(sockets)) => Err(Failure::Said(hand_over::exec(sockets).to_string())),
+        Err(fault) => Err(Failure::Said(format!("{fault:#}"))),
+    }
 }

@@ -32,11 +32,13 @@ use crate::{
     messages::{self, Language},
     shared::{Settings, Shared},
     status::{BackendState, ServerPort, Status},
-    tls,
+    systemd, tls,
 };
 
 /// How soon a busy port is tried again, and windows are written to disk.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
+/// Connections of a worker share its thread; none may hold it that long.
+const WORKER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How soon a changed configuration file is noticed.
 const LOOK_AT_CONFIG_EVERY: Duration = Duration::from_millis(300);
 /// How soon a backend that is away is asked again.
@@ -286,7 +288,20 @@ impl World {
         };
         self.status.tell(|told| told.server = Some(server));
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+        systemd::standing(&self.standing());
         Ok(())
+    }
+
+    /// One line for `systemctl status`.
+    pub(super) fn standing(&self) -> String {
+        let databases = self.shared.directory.load().databases().len().to_string();
+        let (open, closed) = self.listeners.open_and_closed();
+        let values = [
+            ("databases", databases.as_str()),
+            ("open", &open.to_string()),
+            ("closed", &closed.to_string()),
+        ];
+        messages::text(self.shared.language(), "standing", &values)
     }
 
     pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
@@ -398,7 +413,9 @@ impl World {
             }
             seen = (stamp(&self.config_file), self.moved_passwords());
             changing = None;
+            systemd::reloading();
             self.reload().await;
+            systemd::ready(&self.standing());
         }
     }
 
@@ -544,6 +561,9 @@ impl World {
     }
 
     pub(super) async fn every_second(self: Arc<Self>) {
+        // Said from here and not from a task of its own, so that it also vouches for this loop.
+        let watchdog = systemd::watchdog();
+        let vouch_every = watchdog.map_or(u64::MAX, |limit| (limit.as_secs() / 3).max(1));
         let mut ticks = 0_u64;
         let mut tick = interval(EVERY_SECOND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -552,6 +572,13 @@ impl World {
             self.shared.connections.sweep();
             self.shared.tell_suppressed(false);
             ticks += 1;
+            if ticks.is_multiple_of(vouch_every) {
+                if self.listeners.workers_answer(WORKER_ANSWERS_WITHIN).await {
+                    systemd::alive();
+                } else {
+                    tracing::error!("a worker hangs: systemd is not told that we live");
+                }
+            }
             if ticks.is_multiple_of(SWEEP_SESSIONS_EVERY)
                 && let Err(fault) = self.shared.logins.sweep_sessions(self.shared.now()).await
             {
@@ -580,7 +607,9 @@ impl World {
         self.listeners
             .apply(&wanted)
             .await
-            .map_err(ChangeError::Clash)
+            .map_err(ChangeError::Clash)?;
+        systemd::standing(&self.standing());
+        Ok(())
     }
 
     pub(super) async fn resolve_names(self: Arc<Self>) {

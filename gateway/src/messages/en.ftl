@@ -201,3 +201,6 @@ help-arg-account = Service account: none, shared (the common one), else its name
 help-arg-account-password-file = File with that account's password on this server
 help-arg-compress = Compress reference lists and tables
 help-arg-backups = Make backups of documents
+
+standing = databases: { $databases }, ports open: { $open }, closed: { $closed }
+standing-stopping = stopping: running requests may finish

@@ -201,3 +201,6 @@ help-arg-account = Учётная запись: none — не используе
 help-arg-account-password-file = Файл с паролем этой учётной записи на сервере
 help-arg-compress = Сжимать справочники и таблицы
 help-arg-backups = Делать бэкапы документов
+
+standing = баз: { $databases }, портов открыто: { $open }, закрыто: { $closed }
+standing-stopping = остановка: начатые запросы завершаются

@@ -34,3 +34,4 @@ mod separate;
 mod server_port;
 mod stop;
 mod throttle;
+mod upgrade;
