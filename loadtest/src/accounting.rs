@@ -84,13 +84,16 @@ impl Accounting {
     async fn session(&mut self) -> Result<(), Amiss> {
         self.caller.log_in().await?;
         self.look_around().await?;
-        while !self.caller.is_over() {
-            while self.out.len() < self.most_out && !self.caller.is_over() {
+        loop {
+            // Who has logged in sends at least once as much as may be out.
+            while self.out.len() < self.most_out {
                 self.send().await?;
             }
             self.collect().await?;
+            if self.caller.is_over() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// What 1C asks before it exchanges anything.

@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use http::HeaderValue;
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use openssl::base64::encode_block;
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -206,6 +207,7 @@ impl Terminals {
     pub(crate) fn run(self) -> anyhow::Result<bool> {
         let target = Arc::new(self.common.to.target()?);
         let users = self.common.users(&target)?;
+        room_for(self.count)?;
         runtime()?.block_on(self.work(&target, users))
     }
 
@@ -215,7 +217,10 @@ impl Terminals {
         if self.own_users {
             let forever = Arc::new(Stop::after(Duration::from_secs(3600)));
             let made = Hired::new(target, &users, self.count, &run, (&book, &forever)).await?;
-            made.are_known().await;
+            if let Err(fault) = made.are_known(target).await {
+                made.dismiss().await;
+                return Err(fault);
+            }
             hired = Some(made);
         }
         let users = match &hired {
@@ -261,6 +266,7 @@ impl Accounting {
     pub(crate) fn run(self) -> anyhow::Result<bool> {
         let target = Arc::new(self.common.to.target()?);
         let users = self.common.users(&target)?;
+        room_for(self.terminals)?;
         runtime()?.block_on(self.work(&target, &users))
     }
 
@@ -351,6 +357,7 @@ impl Attacks {
             "--every: at least 10ms"
         );
         let users = self.common.users(&target)?;
+        room_for(self.count + self.terminals)?;
         runtime()?.block_on(self.work(&target, &users))
     }
 
@@ -431,6 +438,7 @@ impl Idle {
             .context("no user to log in as")?;
         let basic = encode_block(format!("{}:{}", user.name, user.password).as_bytes());
         let basic = HeaderValue::from_str(&format!("Basic {basic}"))?;
+        room_for(self.count + idle::WARM_UP)?;
         let measured = idle::measure(&target, basic, self.pid, self.count);
         let each = runtime()?.block_on(measured)?;
         let report = Report {
@@ -443,6 +451,18 @@ impl Idle {
         };
         self.common.tell(&report)
     }
+}
+
+/// Descriptors for so many connections at once, as far as the system gives them.
+fn room_for(connections: u16) -> anyhow::Result<()> {
+    const BESIDES: u64 = 100;
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    ensure!(
+        u64::from(connections) + BESIDES <= most,
+        "{connections} connections need more than the {most} descriptors of this process (ulimit -n)"
+    );
+    Ok(())
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -15,7 +15,7 @@ use crate::{
     book::{Book, Step},
     caller::{Amiss, Caller, Start, Stop, Way, nothing},
     check::{self, text, wrong},
-    link::{Ask, keyed},
+    link::{Ask, Link, form, keyed},
     pace::Arrival,
     target::{Block, Target},
     terminal::{Shop, Terminal},
@@ -24,6 +24,9 @@ use crate::{
 
 /// Terminals come so far apart: a hundred a second, what the gateway lets one address open.
 const ARRIVE: Duration = Duration::from_millis(10);
+
+/// Logins that may fail before: fewer than block an address.
+const KNOWN_AFTER: u8 = 8;
 
 /// Who shall work how.
 pub(crate) struct Crew {
@@ -154,10 +157,20 @@ impl Hired {
         Ok(())
     }
 
-    /// Waits until the gateway has heard of the last of them: it asks its backend at most
-    /// twice a second.
-    pub(crate) async fn are_known(&self) {
-        sleep(Duration::from_secs(2)).await;
+    /// Waits until the last of them can log in: a gateway hears of new users a moment after the
+    /// backend has them, and of the last one last.
+    pub(crate) async fn are_known(&self, target: &Arc<Target>) -> anyhow::Result<()> {
+        let last = self.users.last().context("no user was made")?;
+        let mut link = Link::new(Arc::clone(target), None);
+        let fields = [("username", &*last.name), ("password", &*last.password)];
+        let ask = Ask::get(format!("session?{}", form(&fields)));
+        for _ in 0..KNOWN_AFTER {
+            if link.ask(&ask).await?.status == StatusCode::OK {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        bail!("the users that were made cannot log in")
     }
 
     pub(crate) async fn dismiss(mut self) {

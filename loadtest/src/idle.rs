@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Connections that warm the gateway up before memory is read.
-const WARM_UP: u16 = 500;
+pub(crate) const WARM_UP: u16 = 500;
 /// From one address, well below the gateway's cap and burst.
 const FROM_ONE_ADDRESS: u16 = 100;
 

@@ -135,10 +135,11 @@ impl Terminal {
             .ask(Step::Goods, &ask, StatusCode::OK, goods)
             .await?;
         for number in 1..=SESSION {
+            // Who has logged in does at least one.
+            self.document().await?;
             if self.caller.is_over() {
                 break;
             }
-            self.document().await?;
             if number.is_multiple_of(RECONNECT) {
                 self.caller.hang_up();
             }

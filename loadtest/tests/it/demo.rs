@@ -98,7 +98,7 @@ fn an_accounting_system_gets_back_what_terminals_finished() {
                 "2s",
             ];
             let report = shop.passes(&arguments);
-            assert!(report["sent"].as_u64() > Some(3), "{report}");
+            assert!(report["sent"].as_u64() >= Some(4), "{report}");
             assert_eq!(report["sent"], report["collected"]);
             assert_eq!(report["wrong"]["count"], 0);
         },
@@ -130,8 +130,8 @@ fn without_terminals_the_documents_are_missed() {
     });
 }
 
-/// The others only differ in what they drip.
-const ATTACKS: [&str; 4] = ["guessing", "slow-heads", "garbage", "malformed-heads"];
+/// The others differ from these in their bytes alone.
+const ATTACKS: [&str; 3] = ["guessing", "slow-heads", "malformed-heads"];
 
 #[test]
 fn attacks_get_nothing_through_and_good_terminals_work_on() {
@@ -143,7 +143,7 @@ fn attacks_get_nothing_through_and_good_terminals_work_on() {
 
 fn attack() {
     let shop = Shop::open();
-    let few = ["--count", "15", "--every", "100ms", "--for", "1s"];
+    let few = ["--count", "15", "--every", "100ms", "--for", "2s"];
     let good = ["--terminals", "2", "--rate", "40"];
     let report = shop.passes(&[&["attack"], &ATTACKS[..], &few, &good].concat());
     assert_eq!(report["let_through"], 0, "{report}");
@@ -160,7 +160,7 @@ fn attack() {
     let loot = |attack: usize| &fights[attack]["loot"];
     // Ten a minute of each address, about a hundred of the database.
     let verified = loot(0)["guesses_verified"].as_u64().unwrap();
-    assert!((1..=140).contains(&verified), "{}", loot(0));
+    assert!(verified <= 140, "{}", loot(0));
+    assert!(loot(0)["answers"]["401"].as_u64() > Some(0), "{}", loot(0));
     assert!(loot(2)["answers"]["400"].as_u64() > Some(0), "{}", loot(2));
-    assert!(loot(3)["answers"]["400"].as_u64() > Some(0), "{}", loot(3));
 }
