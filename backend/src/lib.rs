@@ -22,10 +22,11 @@ mod secrets;
 mod server;
 mod start;
 mod storage;
+pub mod systemd;
 mod template;
 
 pub use demo::{DemoDatabase, DemoError, FirstStart, SAMPLE_DOCUMENT};
 pub use secrets::SecretError;
 pub use server::SharedKey;
-pub use start::{Listen, Options, Running, StartError, start};
+pub use start::{Listen, Options, Running, StartError, start, start_on};
 pub use storage::OpenError;

@@ -1,8 +1,8 @@
 //! The backend as a process of its own, for a separate host or many gateways.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::TcpListener, path::PathBuf, process::ExitCode, time::Duration};
 
-use backend::{FirstStart, Running, config::Configuration};
+use backend::{FirstStart, Running, config::Configuration, systemd};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,8 +15,15 @@ struct Arguments {
     config: PathBuf,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let inherited = systemd::inherited();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(inherited)),
+        Err(fault) => refuse(&fault),
+    }
+}
+
+async fn run(inherited: Option<TcpListener>) -> ExitCode {
     let arguments = Arguments::parse();
     let Configuration { options, log } = match backend::config::read(&arguments.config) {
         Ok(read) => read,
@@ -34,14 +41,33 @@ async fn main() -> ExitCode {
         (Ok(terminated), Ok(interrupted)) => (terminated, interrupted),
         (Err(fault), _) | (_, Err(fault)) => return refuse(&fault),
     };
-    let running = match backend::start(options).await {
+    let running = match backend::start_on(inherited, options).await {
         Ok(running) => running,
         Err(fault) => return refuse(&fault),
     };
     announce(&running);
-    wait(terminated, interrupted).await;
+    systemd::ready(&running.address().to_string());
+    tokio::select! {
+        () = wait(terminated, interrupted) => {}
+        () = vouch(&running) => {}
+    }
+    systemd::stopping();
     running.stop().await;
     ExitCode::SUCCESS
+}
+
+/// Tells systemd that the service lives, as long as it does.
+async fn vouch(running: &Running) {
+    let Some(limit) = systemd::watchdog() else {
+        return std::future::pending().await;
+    };
+    let mut tick = tokio::time::interval((limit / 3).max(Duration::from_millis(100)));
+    loop {
+        tick.tick().await;
+        if running.lives() {
+            systemd::alive();
+        }
+    }
 }
 
 async fn wait(

@@ -32,6 +32,7 @@ use crate::{
     secrets::Hasher,
     server::{self, Listener, SharedKey, State},
     storage::{OpenError, Storage, directory},
+    systemd,
 };
 
 /// The longest path that a Unix socket's address holds, in bytes.
@@ -107,6 +108,17 @@ pub struct Running {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(options: Options) -> Result<Running, StartError> {
+    start_on(None, options).await
+}
+
+/// As [`start`], on the socket that the process before has left open where it is the one wanted.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start_on(
+    inherited: Option<std::net::TcpListener>,
+    options: Options,
+) -> Result<Running, StartError> {
     if let (Listen::Tcp(address), None) = (&options.listen, &options.key) {
         return Err(StartError::NoKey { address: *address });
     }
@@ -125,7 +137,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         None
     };
 
-    let (listener, address) = bind(&options.listen)?;
+    let (listener, address) = bind(&options.listen, inherited)?;
     let (stopping, stopped) = watch::channel(false);
     let key = match &address {
         Listen::Unix(_) => None,
@@ -166,6 +178,12 @@ impl Running {
     #[must_use]
     pub fn first_start(&self) -> Option<&FirstStart> {
         self.first_start.as_ref()
+    }
+
+    /// Whether both tasks that serve still do.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        !self.connections.is_finished() && !self.writer.is_finished()
     }
 
     /// No new connections, running requests finish within 10 s, the file is closed.
@@ -236,7 +254,10 @@ async fn is_new(storage: &Storage) -> Result<bool, DemoError> {
     Ok(revision == 0)
 }
 
-fn bind(listen: &Listen) -> Result<(Listener, Listen), StartError> {
+fn bind(
+    listen: &Listen,
+    inherited: Option<std::net::TcpListener>,
+) -> Result<(Listener, Listen), StartError> {
     let fault = |source| StartError::Listen {
         listen: listen.clone(),
         source,
@@ -248,18 +269,37 @@ fn bind(listen: &Listen) -> Result<(Listener, Listen), StartError> {
                 let path = path.clone();
                 return Err(StartError::SocketPathTooLong { path, bytes });
             }
+            if let Some(unwanted) = inherited {
+                systemd::give_up(&unwanted);
+            }
             let listener = bind_unix(path).map_err(fault)?;
             Ok((Listener::Unix(listener), listen.clone()))
         }
         Listen::Tcp(address) => {
-            let (listener, bound) = bind_tcp(*address).map_err(fault)?;
+            let (listener, bound) = bind_tcp(*address, inherited).map_err(fault)?;
             Ok((Listener::Tcp(listener), Listen::Tcp(bound)))
         }
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind(address)?;
+fn bind_tcp(
+    address: SocketAddr,
+    inherited: Option<std::net::TcpListener>,
+) -> io::Result<(TcpListener, SocketAddr)> {
+    let fits = |bound: SocketAddr| {
+        bound.ip() == address.ip() && [0, bound.port()].contains(&address.port())
+    };
+    let listener = match inherited {
+        Some(socket) if socket.local_addr().is_ok_and(fits) => socket,
+        other => {
+            if let Some(unwanted) = other {
+                systemd::give_up(&unwanted);
+            }
+            let fresh = std::net::TcpListener::bind(address)?;
+            systemd::keep(&fresh);
+            fresh
+        }
+    };
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
     Ok((TcpListener::from_std(listener)?, bound))

@@ -9,7 +9,7 @@ use std::{
 };
 
 use backend::Listen;
-use harness::{DEADLINE, Process, TempDir, eventually, tempdir};
+use harness::{DEADLINE, Dial, Process, Systemd, TempDir, eventually, tempdir};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -392,4 +392,56 @@ async fn a_full_disk_is_a_507_and_loses_nothing() {
         .get(&format!("/Docs('f-{kept}')"))
         .await
         .is(404);
+}
+
+#[test]
+fn systemd_hears_of_it_and_a_request_during_a_restart_waits_for_the_next_process() {
+    let place = Place::new();
+    let key = place.path().join("backend.key");
+    fs::write(&key, KEY).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let over_tcp = |port: u16| {
+        let more = format!("key_file: {}\n", key.display());
+        place.configure(&format!("127.0.0.1:{port}"), &more);
+    };
+    over_tcp(0);
+    let systemd = Systemd::start();
+    let start = || systemd.spawn(BINARY, ["--config", "backend.yaml"], place.path());
+    let address = |process: &Process| -> std::net::SocketAddr {
+        process.ready()["address"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let headers = [("X-Smarts-Key", KEY)];
+
+    let mut process = start();
+    let first = address(&process);
+    systemd.wait_for("READY=1", 1);
+    systemd.wait_for("WATCHDOG=1", 2);
+    assert_eq!(systemd.stored(), ["backend"]);
+    assert_eq!(process.terminate().code(), Some(0));
+    systemd.wait_for("STOPPING=1", 1);
+
+    let mut early = Dial::plain(first).open();
+    early.send(early.request("GET", "/health", &headers, b""));
+    process = start();
+    assert_eq!(early.response().status(), 200);
+    assert_eq!(address(&process), first);
+    process.kill9();
+
+    // Another address is wanted: the old one is closed, and nobody keeps it.
+    let other = harness::free_port();
+    over_tcp(other);
+    process = start();
+    assert_eq!(address(&process).port(), other);
+    assert!(Dial::plain(first).try_open().is_err());
+    assert_eq!(systemd.stored(), ["backend"]);
+    assert_eq!(
+        Dial::plain(address(&process))
+            .get("/health", &headers)
+            .status(),
+        200
+    );
 }
