@@ -18,7 +18,7 @@ const PATH_LIMIT: usize = 512;
 
 const CLIENT_GONE: &str = "client-gone";
 /// An existing server said 401 or 403 itself.
-const REFUSED_UPSTREAM: &str = "refused-upstream";
+pub(crate) const REFUSED_UPSTREAM: &str = "refused-upstream";
 
 /// A request's line in the making.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `GET /status` | [`crate::status::Report`] |
 //! | `POST /databases` | [`backend_types::Changes`], all or none: [`databases`] |
+//! | `GET`, `POST /databases/{id}/lists/{whitelist\|blacklist}` | a list shown or changed: [`lists`] |
+//! | `GET /why?address=A` | [`crate::why::Report`] |
 //! | `/databases/{id}/api/v1/…` | the backend's REST API, as its administrator: [`entities`] |
 //!
 //! Each answer comes when what was asked is in force. A refusal has `error.code`, `error.message`
@@ -12,8 +14,9 @@
 
 mod databases;
 mod entities;
+pub(crate) mod lists;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use backend_types::{DatabaseId, Language};
 use bytes::Bytes;
@@ -28,6 +31,7 @@ use crate::{
     directory::{Database, Source},
     gateway::{ChangeError, World},
     http_service::response,
+    lists::Kind,
     messages,
 };
 
@@ -124,8 +128,35 @@ impl Administration {
                 let body = bytes(body).await?;
                 self.entities(&database, &head, body, language).await
             }
+            (&Method::GET, ["databases", id, "lists", list]) => {
+                let kind = kind(list, language)?;
+                let database = self.database(id, language)?;
+                good(&self.list(database, kind, language).await?)
+            }
+            (&Method::POST, ["databases", id, "lists", list]) => {
+                let kind = kind(list, language)?;
+                let (database, change) = (self.database(id, language)?, read(body).await?);
+                let changed = self.change_list(database, kind, change, language);
+                good(&changed.await?)
+            }
+            (&Method::GET, ["why"]) => good(&self.why(head.uri.query(), language).await?),
             _ => Err(Refused::not_here(language)),
         }
+    }
+
+    async fn why(
+        &self,
+        query: Option<&str>,
+        language: Language,
+    ) -> Result<crate::why::Report, Refused> {
+        let asked = query.and_then(|query| query.strip_prefix("address="));
+        let asked = asked.unwrap_or_default();
+        let address = asked.parse::<IpAddr>().map_err(|_no_address| {
+            let message = messages::text(language, "why-no-address", &[("address", asked)]);
+            Refused::new(StatusCode::BAD_REQUEST, "no-address", message)
+        })?;
+        let status = Arc::clone(&self.world.status);
+        blocking(move || Ok(status.why(address.into(), language))).await
     }
 
     fn database(&self, id: &str, language: Language) -> Result<Arc<Database>, Refused> {
@@ -154,6 +185,22 @@ impl Administration {
             Refused::new(StatusCode::CONFLICT, "no-backend", message)
         })
     }
+}
+
+fn kind(list: &str, language: Language) -> Result<Kind, Refused> {
+    let kind = Kind::BOTH.into_iter().find(|kind| kind.as_str() == list);
+    kind.ok_or_else(|| Refused::not_here(language))
+}
+
+/// For what waits for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|fault| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Err(Refused::new(status, "internal", fault.to_string()))
+    })
 }
 
 /// Databases from the file are changed there and nowhere else.

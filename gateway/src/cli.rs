@@ -36,10 +36,12 @@ mod check;
 mod database;
 mod hash;
 mod help;
+mod list;
 mod run;
 mod status;
 mod switch;
 mod table;
+mod why;
 
 #[derive(Parser)]
 #[command(name = "gateway", version, disable_help_subcommand = true)]
@@ -62,6 +64,9 @@ enum Command {
     Status(status::Status),
     #[command(subcommand)]
     Database(database::Database),
+    #[command(subcommand)]
+    List(list::List),
+    Why(why::Why),
     Hash,
     Completions {
         shell: Shell,
@@ -148,6 +153,8 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
             });
             database::run(first, further, &session)
         }
+        Some(Command::List(list)) => list.run(&session),
+        Some(Command::Why(why)) => why.run(&session),
         Some(Command::Hash) => hash::run(&session),
         Some(Command::Completions { shell }) => {
             let mut command = help::localised(Arguments::command(), language);

@@ -206,6 +206,12 @@ impl Connections {
         closed
     }
 
+    /// How many connections a client has now, and how many it may have where no list exempts it.
+    pub(crate) fn held_by(&self, client: ClientKey) -> (u32, u32) {
+        let held = self.per_address.get(&client).map_or(0, |held| *held);
+        (held, self.limits.connections_per_address)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }

@@ -6,6 +6,8 @@
 //! copy in `cache/`. The files are looked at five times a second: network shares send no events,
 //! and a watch goes deaf when the folder is replaced.
 
+mod desk;
+
 use std::{
     collections::HashMap,
     fs, io,
@@ -22,6 +24,7 @@ use gateway_policy::{
     admit::{Blacklist, Lists},
 };
 
+pub(crate) use self::desk::ListError;
 use crate::files;
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -34,19 +37,34 @@ const RESTLESS: Duration = Duration::from_millis(600);
 /// Some eight million lines; a larger file is a mistake. `check` has the same limit.
 const SIZE_LIMIT: u64 = 128 * 1024 * 1024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     Whitelist,
     Blacklist,
 }
 
 impl Kind {
-    const BOTH: [Self; 2] = [Self::Whitelist, Self::Blacklist];
+    pub(crate) const BOTH: [Self; 2] = [Self::Whitelist, Self::Blacklist];
 
     pub(crate) fn file_name(self) -> &'static str {
         match self {
             Self::Whitelist => "whitelist.dat",
             Self::Blacklist => "blacklist.dat",
+        }
+    }
+
+    /// As on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Whitelist => "whitelist",
+            Self::Blacklist => "blacklist",
+        }
+    }
+
+    fn of<T>(self, [whitelist, blacklist]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Whitelist => whitelist,
+            Self::Blacklist => blacklist,
         }
     }
 }

@@ -22,7 +22,7 @@ use gateway_policy::{
     password::{self, Decoy, IndexKey, Verdict},
     refusal::{Refusal, Unauthenticated},
     session::{FamilyId, Found, Issued, Login, Refreshed, Sessions, Way},
-    throttle::{DatabaseBudget, MAX_CLIENTS, Reserved, Slot, Throttle},
+    throttle::{self, DatabaseBudget, MAX_CLIENTS, Reserved, RetryAfter, Slot, Throttle},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use moka::sync::Cache;
@@ -285,6 +285,21 @@ impl Logins {
         if let Some(slot) = slot {
             slot.give_back();
         }
+    }
+
+    /// How the client stands with the throttle.
+    pub(crate) fn standing(&self, client: ClientKey, now: Moment) -> throttle::Standing {
+        self.throttle.standing(client, now)
+    }
+
+    /// How long the database's budget keeps this client from logging in.
+    pub(crate) fn budget_wait(
+        &self,
+        database: &DatabaseId,
+        client: ClientKey,
+        now: Moment,
+    ) -> Option<RetryAfter> {
+        self.budgets.admit(database, client, now).err()
     }
 
     /// A keyed hash of a credential, for caches: worthless outside of this process.

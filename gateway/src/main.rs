@@ -39,6 +39,7 @@ mod systemd;
 mod tls;
 mod warnings;
 mod welcome;
+mod why;
 mod worker;
 
 #[global_allocator]

@@ -156,6 +156,20 @@ pub fn lines_meeting(bytes: &[u8], entry: Entry, at_most: usize) -> Vec<ListLine
     meeting.take(at_most).collect()
 }
 
+/// The first `at_most` lines of a file as a person may read them, damaged ones too, and how many
+/// lines there are.
+#[must_use]
+pub fn lines_shown(bytes: &[u8], at_most: usize) -> (Vec<String>, usize) {
+    let mut lines = Lines::of(bytes);
+    let shown: Vec<String> = lines
+        .by_ref()
+        .take(at_most)
+        .map(|line| line.shown())
+        .collect();
+    let count = shown.len() + lines.count();
+    (shown, count)
+}
+
 impl ListFault {
     fn new(line: usize, entry: &[u8], reason: FaultReason) -> Self {
         const SHOWN: usize = 60;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::{Entry, FaultReason, ListFault, ListLine, shown};
 
 /// Of a line that is shown to a person.
-const TEXT_SHOWN: usize = 120;
+const TEXT_SHOWN: usize = 240;
 
 /// How the characters of a file are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +137,12 @@ impl Line<'_> {
         ListLine {
             number: self.number,
             entry,
-            text: shown(self.encoding.decode(self.raw).trim_ascii(), TEXT_SHOWN),
+            text: self.shown(),
         }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        shown(self.encoding.decode(self.raw).trim_ascii(), TEXT_SHOWN)
     }
 
     /// `None`: the line has no end, it is the last.

@@ -315,6 +315,16 @@ fn the_lines_that_decide_are_found_with_their_text() {
 }
 
 #[test]
+fn a_file_is_shown_line_by_line_damaged_or_not() {
+    let shown = |bytes: &[u8], at_most| lines_shown(bytes, at_most);
+    let file = "\u{feff}# склад\r\n\r\n10.0.0.1\t# a\r\n10.0.0.300\x1b[2J";
+    let lines = ["# склад", "", "10.0.0.1 # a", "10.0.0.300\\u{1b}[2J"].map(str::to_owned);
+    assert_eq!(shown(file.as_bytes(), ALL), (lines.to_vec(), 4));
+    assert_eq!(shown(file.as_bytes(), 1), (lines[..1].to_vec(), 4));
+    assert_eq!(shown(b"", ALL), (Vec::new(), 0));
+}
+
+#[test]
 fn entries_know_whom_they_would_shut_out() {
     let entry = |text: &str| text.parse::<Entry>().unwrap();
     for everybody in ["0.0.0.0/0", "::/0", "0.0.0.0-255.255.255.255"] {
