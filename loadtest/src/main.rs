@@ -1,7 +1,8 @@
 //! Plays terminals, an accounting system and attackers against a gateway, checks every answer, and
-//! tells what it took. It knows the gateway by HTTP alone.
+//! tells what it took; and races the gateway against nginx and HAProxy. It knows the gateway by
+//! HTTP alone.
 //!
-//! Attacks are for loopback: another target is refused.
+//! Attacks are for loopback: another target is refused. A race starts all that it needs itself.
 
 mod accounting;
 mod attack;
@@ -9,6 +10,7 @@ mod book;
 mod caller;
 mod check;
 mod commands;
+mod compare;
 mod crew;
 mod document;
 mod idle;
@@ -53,6 +55,8 @@ enum Command {
     /// it again. The figure is attacked ÷ calm. What the gateway let through is told, and what it
     /// must not let through makes the exit code 1.
     Attack(Attacks),
+    /// Race nginx, HAProxy and the gateway before one upstream with the same checks.
+    Compare(compare::Options),
     /// What an idle connection costs the gateway in memory.
     Idle(Idle),
 }
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Terminals(command) => command.run(),
         Command::Accounting(command) => command.run(),
         Command::Attack(command) => command.run(),
+        Command::Compare(options) => options.run(),
         Command::Idle(command) => command.run(),
     };
     match done {

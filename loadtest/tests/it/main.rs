@@ -1,5 +1,5 @@
 //! End-to-end tests of the shipped binary: against the shipped gateway with its demo databases,
-//! and against a data server that can be told to lie.
+//! against a data server that can be told to lie, and in a race against other people's servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
     reason = "tests: a fault ends the test where it happens"
 )]
 
+mod compare;
 mod demo;
 mod lies;
 mod stub;
