@@ -4,6 +4,7 @@ use std::{net::TcpListener, path::PathBuf, process::ExitCode, time::Duration};
 
 use backend::{FirstStart, Running, config::Configuration, systemd};
 use clap::Parser;
+use log_files::first_passwords;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The plain-HTTP data service behind Smarts Gateway.
@@ -86,7 +87,13 @@ async fn wait(
 )]
 fn announce(running: &Running) {
     if let Some(first_start) = running.first_start() {
-        print_users(first_start);
+        let users = users(first_start);
+        // A service's stdout is kept in the journal, where no password may be.
+        match first_passwords::aside(&users) {
+            Ok(None) => print!("{users}"),
+            Ok(Some(file)) => println!("the first passwords stand in {}", file.display()),
+            Err(fault) => println!("the first passwords are lost: {fault}"),
+        }
     }
     println!(
         "ready {}",
@@ -94,21 +101,20 @@ fn announce(running: &Running) {
     );
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "passwords are shown once, and only to who started it"
-)]
-fn print_users(first_start: &FirstStart) {
+/// With the passwords, which are shown once and only to who started it.
+fn users(first_start: &FirstStart) -> String {
+    let mut text = String::new();
     for database in &first_start.databases {
-        println!("{} ({})", database.settings.name, database.id);
+        text += &format!("{} ({})\n", database.settings.name, database.id);
         for user in &database.users {
             let barcode = user.barcode.as_deref().unwrap_or("-");
-            println!(
-                "  {}  {}  {}  {barcode}",
+            text += &format!(
+                "  {}  {}  {}  {barcode}\n",
                 user.role, user.name, user.password
             );
         }
     }
+    text
 }
 
 /// For who started it; whoever comes later reads the log.

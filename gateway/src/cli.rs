@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::{
     admin_client::{AdminClient, AdminError},
-    messages,
+    installation, messages,
     status::{DatabaseReport, Report},
 };
 
@@ -133,7 +133,17 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
     let all = || std::iter::once(&arguments).chain(&further);
     let data = all().find_map(|one| one.data.clone());
     let json = all().any(|one| one.json);
-    let folder = data.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let asks = !matches!(
+        arguments.command,
+        None | Some(Command::Run(_) | Command::Check(_) | Command::Completions { .. })
+    );
+    let folder = match installation::data_folder(data.clone()) {
+        Err(fault) if asks => {
+            drop(writeln!(std::io::stderr(), "{}", fault.words(language)));
+            return REFUSED;
+        }
+        found => found.unwrap_or_default(),
+    };
     let session = Session {
         gateway: AdminClient::new(&folder, language),
         data: folder,

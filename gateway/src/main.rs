@@ -21,6 +21,7 @@ mod gateway;
 mod hand_over;
 mod hashing;
 mod http_service;
+mod installation;
 mod listeners;
 mod lists;
 mod login;

@@ -1,5 +1,8 @@
 //! Where the Unix sockets of a data folder lie: in it, or in a short private folder where the
 //! path would be too long for a socket's address.
+//!
+//! The gateway and whoever asks it must come to the same path, also when root asks a service that
+//! has a user and a `/tmp` of its own: the owner of the data folder decides, not who asks.
 
 use std::{
     fs, io,
@@ -14,31 +17,45 @@ use nix::unistd::Uid;
 
 /// The longest path that a Unix socket's address holds, in bytes.
 const SOCKET_PATH_BYTES: usize = 107;
+/// Made by the service manager for the service's user, and seen by everybody at this path.
+const RUNTIME: &str = "/run/smarts-gateway";
 
 /// The path of socket `name` of the data folder, the same for whoever asks.
 ///
-/// The private folder is made by whoever comes first; one that belongs to somebody else, or that
-/// others may enter, is refused.
+/// The private folder is made by the data folder's owner; one that belongs to somebody else, or
+/// that others may enter, is refused.
 pub(crate) fn path(data: &Path, name: &str) -> io::Result<PathBuf> {
     let data = std::path::absolute(data)?;
     let wished = data.join(name);
     if wished.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES {
         return Ok(wished);
     }
-    let user = Uid::effective().as_raw();
-    let hash = openssl::sha::sha256(data.as_os_str().as_bytes());
-    let hash = hex::encode(hash.get(..8).unwrap_or_default());
-    let folder = Path::new("/tmp").join(format!("smarts-gateway-{user}-{hash}"));
-    match fs::DirBuilder::new().mode(0o700).create(&folder) {
-        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
-        Ok(()) | Err(_) => {}
+    let owner = fs::metadata(&data)?.uid();
+    let folder = short_folder(&data, owner, Path::new(RUNTIME));
+    if owner == Uid::effective().as_raw() {
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
+            Ok(()) | Err(_) => {}
+        }
     }
     let found = fs::symlink_metadata(&folder)?;
-    if !found.is_dir() || found.uid() != user || found.mode() & 0o077 != 0 {
-        let told = format!("{} is not a private folder of this user", folder.display());
+    if !found.is_dir() || found.uid() != owner || found.mode() & 0o077 != 0 {
+        let told = format!(
+            "{} is not a private folder of the data folder's owner",
+            folder.display()
+        );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, told));
     }
     Ok(folder.join(name))
+}
+
+fn short_folder(data: &Path, owner: u32, runtime: &Path) -> PathBuf {
+    let hash = openssl::sha::sha256(data.as_os_str().as_bytes());
+    let hash = hex::encode(hash.get(..8).unwrap_or_default());
+    match fs::symlink_metadata(runtime) {
+        Ok(found) if found.is_dir() && found.uid() == owner => runtime.join(hash),
+        Ok(_) | Err(_) => Path::new("/tmp").join(format!("smarts-gateway-{owner}-{hash}")),
+    }
 }
 
 #[cfg(test)]
@@ -55,13 +72,26 @@ mod tests {
 
     #[test]
     fn a_long_one_has_them_in_a_private_folder_found_again() {
-        let long = Path::new("/srv").join("a".repeat(120));
+        let data = tempfile::tempdir().unwrap();
+        let long = data.path().join("a".repeat(120));
+        let other = long.join("b");
+        fs::create_dir_all(&other).unwrap();
         let one = path(&long, "admin.sock").unwrap();
         assert!(one.as_os_str().len() <= SOCKET_PATH_BYTES);
         assert_eq!(path(&long, "admin.sock").unwrap(), one);
-        assert_ne!(path(&long.join("b"), "admin.sock").unwrap(), one);
-        for folder in [long.clone(), long.join("b")] {
+        assert_ne!(path(&other, "admin.sock").unwrap(), one);
+        for folder in [long, other] {
             fs::remove_dir(path(&folder, "x").unwrap().parent().unwrap()).unwrap();
         }
+    }
+
+    #[test]
+    fn a_services_runtime_folder_is_taken_when_it_is_the_data_owners() {
+        let runtime = tempfile::tempdir().unwrap();
+        let owner = Uid::effective().as_raw();
+        let data = Path::new("/srv/gate");
+        assert!(short_folder(data, owner, runtime.path()).starts_with(runtime.path()));
+        let elsewhere = short_folder(data, owner + 1, runtime.path());
+        assert!(elsewhere.starts_with("/tmp"), "{}", elsewhere.display());
     }
 }

@@ -1,6 +1,7 @@
 //! What a person reads when the gateway has started: addresses, the certificate, and after the
 //! first start, this once, the users with their passwords and three commands that work when
-//! pasted. Then the ready line for programs.
+//! pasted. A service's stdout is kept in the journal: there it is told where these stand instead.
+//! Then the ready line for programs.
 
 use std::net::SocketAddr;
 
@@ -74,24 +75,42 @@ pub(crate) fn text_for_people(
     }
     if let Some(first) = first {
         line(String::new());
-        line(say("welcome-users", &[]));
-        for database in &first.databases {
-            line(format!("  {}", database.settings.name));
-            for user in &database.users {
-                line(format!("    {}", made_user(language, user)));
+        let pair = served.as_ref().and_then(|served| served.as_deref().ok());
+        let users = users(language, report, pair, first);
+        match log_files::first_passwords::aside(&users) {
+            Ok(None) => line(users),
+            Ok(Some(file)) => {
+                let file = file.display().to_string();
+                line(say("welcome-users-aside", &[("file", &file)]));
             }
-        }
-        let pair = served.as_ref().and_then(|served| served.as_ref().ok());
-        for command in pair
-            .map(|pair| commands(report, pair, first))
-            .unwrap_or_default()
-        {
-            line(String::new());
-            line(command);
+            Err(fault) => {
+                let fault = fault.to_string();
+                line(say("welcome-users-lost", &[("fault", &fault)]));
+            }
         }
     }
     line(String::new());
     out
+}
+
+/// Who was made, with passwords, and what to try.
+fn users(
+    language: Language,
+    report: &Report,
+    pair: Option<&Pair>,
+    first: &backend::FirstStart,
+) -> String {
+    let mut lines = vec![text(language, "welcome-users", &[])];
+    for database in &first.databases {
+        lines.push(format!("  {}", database.settings.name));
+        let users = database.users.iter();
+        lines.extend(users.map(|user| format!("    {}", made_user(language, user))));
+    }
+    let commands = pair.map(|pair| commands(report, pair, first));
+    for command in commands.unwrap_or_default() {
+        lines.extend([String::new(), command]);
+    }
+    lines.join("\n")
 }
 
 fn address(language: Language, database: &DatabaseReport) -> String {

@@ -3,10 +3,11 @@
 //! Foreign text reaches it only as the value of a field, where JSON escapes it. What JSON leaves
 //! alone and line readers do not (U+2028, U+2029, U+0085) is escaped on the way out. No line is
 //! dropped to spare time: writers wait when the queue is full. What the files may take of the
-//! disk is `files`' business.
+//! disk is `files`' business; what no log may keep goes into [`first_passwords`].
 
 mod config;
 mod files;
+pub mod first_passwords;
 
 use std::{io, path::Path, time::SystemTime};
 

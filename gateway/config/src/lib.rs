@@ -71,6 +71,25 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Finding>> 
     }
 }
 
+/// The data folder that the file names, else the default one. A file with faults, even one that
+/// is no YAML, has its key `data`: the gateway may be running on it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn data_folder(path: &Path) -> std::io::Result<PathBuf> {
+    let text = std::fs::read_to_string(path)?;
+    let mut findings = finding::Findings::new("");
+    let named = |text: &str, findings: &mut finding::Findings| {
+        let root = tree::read(text, findings)?;
+        let data = root.get("data").and_then(tree::Node::text);
+        data.map(PathBuf::from)
+    };
+    let alone = || text.lines().find(|line| line.starts_with("data:"));
+    let data =
+        named(&text, &mut findings).or_else(|| alone().and_then(|line| named(line, &mut findings)));
+    Ok(data.unwrap_or_else(config::default_data))
+}
+
 /// Checks the text of a file that messages call `file`.
 ///
 /// # Errors

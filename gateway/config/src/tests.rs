@@ -707,6 +707,25 @@ fn a_flood_of_faults_is_cut_and_counted() {
 }
 
 #[test]
+fn a_faulty_file_still_names_its_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.yaml");
+    for (text, expected) in [
+        ("data: /srv/gate # here\nlanguage: ru\n", "/srv/gate"),
+        ("{\"data\": \"/srv/g\"}\n", "/srv/g"),
+        ("dta: x\ndata: \"/srv/the gate\"\n", "/srv/the gate"),
+        ("language: [ru\ndata: /srv/gate\nserver: }\n", "/srv/gate"),
+        ("language: ru\n", "./data"),
+        ("data: [1]\n", "./data"),
+    ] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(data_folder(&file).unwrap(), Path::new(expected), "{text}");
+    }
+    fs::remove_file(&file).unwrap();
+    assert!(data_folder(&file).is_err());
+}
+
+#[test]
 fn every_cause_has_a_case() {
     let mut covered: BTreeSet<&str> = CASES
         .iter()

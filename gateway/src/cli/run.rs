@@ -9,6 +9,7 @@ use super::{Failure, Outcome, check};
 use crate::{
     gateway::{self, End, Start},
     hand_over::{self, Inherited},
+    installation,
 };
 
 /// Blocking work of a stopped gateway may finish within this.
@@ -16,15 +17,16 @@ const CONTROL_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Clone, clap::Args)]
 pub(super) struct Run {
-    #[arg(long, default_value = "config/gateway.yaml", value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcome {
     let inherited = Inherited::take();
     let overrides = Overrides { data };
-    let stamp = gateway::stamp(&run.config);
-    let loaded = match gateway_config::load(&run.config, &overrides) {
+    let config_file = installation::config_file(run.config);
+    let stamp = gateway::stamp(&config_file);
+    let loaded = match gateway_config::load(&config_file, &overrides) {
         Ok(loaded) => loaded,
         Err(findings) => {
             check::print(&findings, language);
@@ -33,7 +35,7 @@ pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcom
     };
     let Loaded { config, warnings } = loaded;
     let start = Start {
-        config_file: run.config,
+        config_file,
         overrides,
         config,
         warnings,
