@@ -6,6 +6,7 @@
 //! | `POST /databases` | [`backend_types::Changes`], all or none: [`databases`] |
 //! | `GET`, `POST /databases/{id}/lists/{whitelist\|blacklist}` | a list shown or changed: [`lists`] |
 //! | `GET /why?address=A` | [`crate::why::Report`] |
+//! | `GET /server`, `POST /server/edit`, `/server/stop`, `/server/start`; `POST /reload` | [`server`] |
 //! | `/databases/{id}/api/v1/…` | the backend's REST API, as its administrator: [`entities`] |
 //!
 //! Each answer comes when what was asked is in force. A refusal has `error.code`, `error.message`
@@ -15,6 +16,8 @@
 mod databases;
 mod entities;
 pub(crate) mod lists;
+mod server;
+mod written_down;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -34,6 +37,8 @@ use crate::{
     lists::Kind,
     messages,
 };
+
+pub(crate) use self::server::{Edit, ServerPatch};
 
 /// Of a request; an upload to the backend may be this long too.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -123,9 +128,24 @@ impl Administration {
             (&Method::POST, ["databases"]) => {
                 good(&self.change_databases(read(body).await?, language).await?)
             }
+            (&Method::GET, ["server"]) => good(&self.server(language)?),
+            (&Method::POST, ["server", "edit"]) => {
+                good(&self.edit_server(read(body).await?, language).await?)
+            }
+            (&Method::POST, ["server", "stop"]) => good(&self.stop_server(language).await?),
+            (&Method::POST, ["server", "start"]) => good(&self.start_server(language).await?),
+            (&Method::POST, ["reload"]) => good(&self.reload(language).await?),
             (_, ["databases", id, "api", "v1", ..]) => {
-                let database = self.backend_database(id, language)?;
                 let body = bytes(body).await?;
+                let database = match self.backend_database(id, language) {
+                    Ok(database) => database,
+                    Err(refused) => {
+                        let asked = (&head.method, head.uri.path());
+                        return Err(self
+                            .with_user_steps(refused, id, asked, &body, language)
+                            .await);
+                    }
+                };
                 self.entities(&database, &head, body, language).await
             }
             (&Method::GET, ["databases", id, "lists", list]) => {

@@ -38,6 +38,7 @@ mod hash;
 mod help;
 mod list;
 mod run;
+mod server;
 mod status;
 mod switch;
 mod table;
@@ -67,6 +68,8 @@ enum Command {
     #[command(subcommand)]
     List(list::List),
     Why(why::Why),
+    #[command(subcommand)]
+    Server(server::Server),
     Hash,
     Completions {
         shell: Shell,
@@ -90,6 +93,9 @@ enum Failure {
     /// Said in the administrator's language.
     #[error("{0}")]
     Said(String),
+    /// A file has to be changed by hand.
+    #[error("{words}")]
+    ByHand { words: String, paste: String },
     /// Everything there is to say stands on stdout.
     #[error("faults were found")]
     Shown,
@@ -165,6 +171,7 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         }
         Some(Command::List(list)) => list.run(&session),
         Some(Command::Why(why)) => why.run(&session),
+        Some(Command::Server(server)) => server::run(server, &session),
         Some(Command::Hash) => hash::run(&session),
         Some(Command::Completions { shell }) => {
             let mut command = help::localised(Arguments::command(), language);
@@ -227,6 +234,7 @@ impl Session {
         let (words, code, paste) = match failure {
             Failure::Shown => return REFUSED,
             Failure::Said(words) => (words.clone(), "refused", None),
+            Failure::ByHand { words, paste } => (words.clone(), "by-hand", Some(paste.as_str())),
             Failure::Gateway(fault) => {
                 let words = fault.words(self.language);
                 match fault {

@@ -1,7 +1,8 @@
 //! The whole gateway: owns every part, starts them in order, brings changes into force, stops.
 //!
-//! Changes while it runs are [`world`]'s.
+//! Changes while it runs are [`world`]'s, the server port's start and stop [`server`]'s.
 
+mod server;
 mod world;
 
 use std::{
@@ -141,10 +142,8 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
                 .iter()
                 .map(|one| one.render(config.language))
                 .collect(),
-            server: Some(ServerPort {
-                port: config.server.port,
-                https: config.server.https,
-            }),
+            server: Some(ServerPort::from(&config.server)),
+            server_in_force: Some(ServerPort::from(&config.server)),
             backend: backend.is_some().then(BackendState::default),
         }),
     });
@@ -171,6 +170,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
             config: config.clone(),
             feed: None,
         }),
+        server: Mutex::new(Some(ServerPort::from(&config.server))),
         offered: Mutex::default(),
         contexts: Mutex::default(),
         taking: tokio::sync::Mutex::default(),

@@ -197,10 +197,16 @@ impl Listeners {
 
     /// Whether `wanted` could be bound, as far as the ports among each other go.
     pub(crate) fn judge(&self, wanted: &[Wanted]) -> Result<ports::Listeners, Vec<Clash>> {
-        ports::Listeners::judge(wanted.iter().map(|wanted| Claim {
-            holder: wanted.holder.clone(),
-            address: SocketAddr::new(self.listen, wanted.port),
-        }))
+        let claims = wanted.iter();
+        ports::Listeners::judge(claims.map(|one| self.claim(one.holder.clone(), one.port)))
+    }
+
+    /// A wish for a public port.
+    pub(crate) fn claim(&self, holder: Holder, port: u16) -> Claim {
+        Claim {
+            holder,
+            address: SocketAddr::new(self.listen, port),
+        }
     }
 
     /// Which of the ports that `wanted` opens beside those bound now could not be: each is bound
@@ -220,6 +226,11 @@ impl Listeners {
             Some((claim.holder, fault))
         });
         Ok(tried.collect())
+    }
+
+    /// Whether nobody holds the port, which is bound for a moment.
+    pub(crate) fn try_port(&self, port: u16) -> Result<(), PortFault> {
+        bind(&self.claim(Holder::Server, port)).map(drop)
     }
 
     /// Brings the bound ports to `wanted`.

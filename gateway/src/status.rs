@@ -37,16 +37,25 @@ pub(crate) struct Told {
     /// Of the newest file, when it is not in force for them.
     pub(crate) config_faults: Vec<String>,
     pub(crate) config_warnings: Vec<String>,
+    /// As saved.
     pub(crate) server: Option<ServerPort>,
+    /// As at its last start; `None`: it is stopped.
+    pub(crate) server_in_force: Option<ServerPort>,
     /// `None` where no backend is configured.
     pub(crate) backend: Option<BackendState>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ServerPort {
-    /// As configured; the one in force stands in the state.
     pub(crate) port: u16,
     pub(crate) https: bool,
+}
+
+impl From<&gateway_config::ServerPort> for ServerPort {
+    fn from(written: &gateway_config::ServerPort) -> Self {
+        let gateway_config::ServerPort { port, https, .. } = *written;
+        Self { port, https }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +89,12 @@ pub(crate) struct ConfigReport {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ServerReport {
+    /// Takes effect when the server starts.
     #[serde(flatten)]
     pub(crate) saved: ServerPort,
+    /// Absent while the server is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) in_force: Option<ServerPort>,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
 }
@@ -196,9 +209,13 @@ impl Status {
                 warnings: told.config_warnings,
             },
             backend: told.backend,
-            server: told.server.map(|saved| ServerReport {
-                saved,
-                state: self.service(&Holder::Server, None, language),
+            server: told.server.map(|saved| {
+                let stopped = told.server_in_force.is_none().then_some("server-stopped");
+                ServerReport {
+                    saved,
+                    in_force: told.server_in_force,
+                    state: self.service(&Holder::Server, stopped, language),
+                }
             }),
             connections: self.shared.connections.count(),
             databases: directory

@@ -4,7 +4,7 @@
 //! write where; only the command line, as its own user, writes a new server port. Either way the
 //! text has been read again here, and a change that would leave a fault is refused with it.
 
-use std::ops::Range;
+use std::{ops::Range, path::Path};
 
 use backend_types::{
     Account, Change, DatabaseId, DatabaseSettings, Mode, PrintAuthentication, PrintPatch,
@@ -15,6 +15,7 @@ use crate::{
     Authentication, Config, DatabaseConfig, Finding, Language, Overrides, Severity, UserConfig,
     check,
     edit::{Edits, Step, Yaml},
+    file,
     finding::{self, Findings},
     tree::{self, Node},
 };
@@ -24,18 +25,18 @@ const SOME_SERVER: &str = "http://127.0.0.1:9000";
 const SOME_PRINT_SERVER: &str = "http://127.0.0.1:9001";
 
 /// What somebody wants to be otherwise in the file.
-#[derive(Clone, Copy, Debug)]
-pub enum Wish<'a> {
-    Database(&'a Change),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Database(Change),
     /// Added, or changed where the id is there.
     User {
-        database: &'a DatabaseId,
-        user: &'a UserConfig,
+        database: DatabaseId,
+        user: UserConfig,
     },
     RemoveUser {
-        database: &'a DatabaseId,
+        database: DatabaseId,
         /// His id.
-        user: &'a str,
+        user: String,
     },
     Server {
         port: Option<u16>,
@@ -80,6 +81,45 @@ fn faults(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
+impl CannotChange {
+    /// For the administrator.
+    #[must_use]
+    pub fn words(&self, language: Language) -> String {
+        let say = |id, arguments: &[(&'static str, &str)]| finding::say(language, id, arguments);
+        let with = |id, findings: &[Finding]| {
+            let lines = findings
+                .iter()
+                .map(|one| format!("\n{}", one.render(language)));
+            say(id, &[]) + &lines.collect::<String>()
+        };
+        match self {
+            Self::Faulty(findings) => with("change-faulty", findings),
+            Self::WouldBeFaulty(findings) => with("change-would-be-faulty", findings),
+            Self::NoSuchDatabase(id) => say("change-no-database", &[("id", id.as_str())]),
+            Self::NoSuchUser(id) => say("change-no-user", &[("id", id)]),
+            Self::NoSuchKey(key) => say("change-no-key", &[("key", key)]),
+            Self::Unclear => say("change-unclear", &[]),
+        }
+    }
+}
+
+/// As [`change`], of a file as it is now.
+///
+/// # Errors
+/// As [`change`]; a file that cannot be read is faulty.
+pub fn change_file(
+    path: &Path,
+    overrides: &Overrides,
+    wishes: &[Wish],
+) -> Result<Changed, CannotChange> {
+    let name = path.display().to_string();
+    let text = file::read(path).map_err(|cause| {
+        let unread = Finding::new(&name, tree::Mark::START, "", cause);
+        CannotChange::Faulty(vec![unread])
+    })?;
+    change(&text, &name, overrides, wishes)
+}
+
 /// The text of `file` with all `wishes`, or why not.
 ///
 /// # Errors
@@ -88,7 +128,7 @@ pub fn change(
     text: &str,
     file: &str,
     overrides: &Overrides,
-    wishes: &[Wish<'_>],
+    wishes: &[Wish],
 ) -> Result<Changed, CannotChange> {
     let before = check(text, file, overrides).map_err(|all| CannotChange::Faulty(faults(all)))?;
     let (mark, body) = match text.strip_prefix('\u{feff}') {
@@ -128,7 +168,7 @@ pub fn change(
 }
 
 fn make(
-    wish: &Wish<'_>,
+    wish: &Wish,
     root: &Node,
     config: &Config,
     edits: &mut Edits<'_>,
@@ -177,7 +217,7 @@ fn make(
         Wish::RemoveUser { database: id, user } => {
             let (_, node, written) = database(id)?;
             let place = written.users.iter().position(|one| one.id == *user);
-            let place = place.ok_or_else(|| CannotChange::NoSuchUser((*user).to_owned()))?;
+            let place = place.ok_or_else(|| CannotChange::NoSuchUser(user.clone()))?;
             edits.remove_item(node, "users", place);
         }
     }

@@ -127,9 +127,9 @@ impl Default for Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerPort {
-    /// 0 lets the system choose.
+    /// Takes effect when the server starts; 0 lets the system choose.
     pub port: u16,
-    /// `false`: plain HTTP; databases with `https: true` answer 403 on it.
+    /// Takes effect when the server starts. `false`: plain HTTP; databases with `https: true` answer 403 on it.
     pub https: bool,
     /// Absent: the default certificate.
     pub certificate: Option<CertificatePair>,

@@ -327,6 +327,12 @@ mod tests {
         let other: &[(&str, &[&str])] = &[
             ("did-you-mean", &["nearest"]),
             ("allowed", &["allowed"]),
+            ("change-faulty", &[]),
+            ("change-would-be-faulty", &[]),
+            ("change-no-database", &["id"]),
+            ("change-no-user", &["id"]),
+            ("change-no-key", &["key"]),
+            ("change-unclear", &[]),
             ("step-write", &["line"]),
             ("step-replace", &[]),
             ("step-insert", &[]),

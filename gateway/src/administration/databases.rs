@@ -5,10 +5,9 @@ use backend_types::{Change, Changed, Changes, Database, DatabaseId, Directory, L
 use gateway_policy::ports::{Clash, Holder};
 use http::StatusCode;
 
-use super::{Administration, Refused, yaml_database};
+use super::{Administration, Refused};
 use crate::{
     backend_client::{BackendError, Wait},
-    directory::Source,
     gateway::ChangeError,
     messages,
 };
@@ -27,13 +26,7 @@ impl Administration {
             .iter()
             .map(|one| id_of(one).clone())
             .collect();
-        for id in &ids {
-            if let Some(database) = self.world.shared.directory.load().get(id)
-                && let Source::Yaml(place) = &database.source
-            {
-                return Err(yaml_database(place, &database.name, language));
-            }
-        }
+        self.refuse_written_down(&changes.changes, language).await?;
         let backend = self.backend(language)?;
         let away = |fault| Refused::backend(fault, language);
         for _try in 0..TRIES {

@@ -55,15 +55,8 @@ fn print(report: &Report, session: &Session) {
             backend.revision
         );
     }
-    if let Some(server) = &report.server {
-        let saved = server.saved;
-        let scheme = if saved.https { "https" } else { "http" };
-        out!(
-            "{}: {scheme} {} {}",
-            say("status-server"),
-            saved.port,
-            session.state(&server.state)
-        );
+    if let Some(line) = super::server::line(report, session) {
+        out!("{}: {line}", say("status-server"));
     }
     out!("{}: {}", say("status-connections"), report.connections);
     for database in &report.databases {

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use backend_types::{DatabaseId, Mode};
-use gateway_config::{Config, Finding, Overrides, Severity};
+use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
 use tokio::{
@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub(super) certificates: Mutex<Option<Arc<Certificates>>>,
     pub(super) index_key: [u8; 32],
     pub(super) sources: Mutex<Sources>,
+    /// The server as it was at its last start; none while it is stopped.
+    pub(super) server: Mutex<Option<ServerPort>>,
     /// The backend's newest directory, also one that clashes with the file: when the file is
     /// mended, it comes into force.
     pub(super) offered: Mutex<Option<backend_types::Directory>>,
@@ -176,7 +178,9 @@ impl World {
         let mut sources = self.sources();
         sources.feed = Some(feed);
         let (directory, certificates) = self.compile(&sources).await?;
-        let wanted = self.wanted(&sources.config, &directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates)?;
+        let server = ServerPort::from(&sources.config.server);
+        self.judge_saved(&wanted, server, None)?;
         let faults = self.listeners.try_out(&wanted).await;
         let faults: Vec<PortFault> = faults
             .map_err(ChangeError::Clash)?
@@ -235,7 +239,16 @@ impl World {
         &self.config_file
     }
 
-    fn sources(&self) -> Sources {
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.sources().config.data
+    }
+
+    /// The file, and what the command line says in place of it.
+    pub(crate) fn written_in(&self) -> (PathBuf, Overrides) {
+        (self.config_file.clone(), self.overrides.clone())
+    }
+
+    pub(super) fn sources(&self) -> Sources {
         self.sources
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -250,8 +263,10 @@ impl World {
         change(&mut sources);
         let (directory, certificates) = self.compile(&sources).await?;
         let certificates = Arc::new(certificates);
-        let wanted = self.wanted(&sources.config, &directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates)?;
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
+        let server = ServerPort::from(&sources.config.server);
+        self.judge_saved(&wanted, server, None)?;
         let folders: Vec<PathBuf> = directory
             .databases()
             .iter()
@@ -281,11 +296,6 @@ impl World {
         if let Err(fault) = ended {
             tracing::error!(%fault, "ended sessions are not on disk as such");
         }
-        let server = &sources.config.server;
-        let server = ServerPort {
-            port: server.port,
-            https: server.https,
-        };
         self.status.tell(|told| told.server = Some(server));
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
         systemd::standing(&self.standing());
@@ -331,9 +341,8 @@ impl World {
         Ok((directory, certificates))
     }
 
-    fn wanted(
+    pub(super) fn wanted(
         &self,
-        config: &Config,
         directory: &Directory,
         certificates: &Certificates,
     ) -> Result<Vec<Wanted>, ChangeError> {
@@ -367,13 +376,10 @@ impl World {
             });
             Ok::<_, ChangeError>(())
         };
-        let server = &config.server;
-        want(
-            Holder::Server,
-            server.port,
-            server.https,
-            &certificates.server,
-        )?;
+        if let Some(server) = self.server_in_force() {
+            let served = &certificates.server;
+            want(Holder::Server, server.port, server.https, served)?;
+        }
         for database in directory.databases() {
             if database.mode != Mode::Server {
                 continue;
@@ -414,7 +420,8 @@ impl World {
             seen = (stamp(&self.config_file), self.moved_passwords());
             changing = None;
             systemd::reloading();
-            self.reload().await;
+            // What is wrong stands in the log and in the status by now.
+            drop(self.reload().await);
             systemd::ready(&self.standing());
         }
     }
@@ -425,47 +432,8 @@ impl World {
         accounts.filter_map(Account::moved).collect()
     }
 
-    async fn reload(&self) {
-        let (file, overrides) = (self.config_file.clone(), self.overrides.clone());
-        let loaded =
-            tokio::task::spawn_blocking(move || gateway_config::load(&file, &overrides)).await;
-        let loaded = match loaded {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(findings)) => {
-                let faults = findings
-                    .iter()
-                    .filter(|one| one.severity() == Severity::Fault);
-                return self.faulty(faults.map(|fault| self.words(fault)).collect());
-            }
-            Err(fault) => return self.faulty(vec![fault.to_string()]),
-        };
-        let before = self.sources();
-        let mut warnings: Vec<String> = loaded
-            .warnings
-            .iter()
-            .map(|warning| self.words(warning))
-            .collect();
-        warnings.extend(needs_restart(&before.config, &loaded.config));
-        match self.reload_with(loaded.config).await {
-            Ok(()) => {
-                tracing::info!(file = %self.config_file.display(), "configuration in force");
-                for warning in &warnings {
-                    tracing::warn!(finding = warning, "configuration");
-                }
-                self.status.tell(|told| {
-                    told.config_faults.clear();
-                    told.config_warnings = warnings;
-                });
-            }
-            Err(fault) => {
-                let words = fault.words(self.shared.language());
-                self.faulty(vec![format!("{}: {words}", self.config_file.display())]);
-            }
-        }
-    }
-
     /// With the newest directory that the backend has offered, else with the one in force.
-    async fn reload_with(&self, config: Config) -> Result<(), ChangeError> {
+    pub(super) async fn reload_with(&self, config: Config) -> Result<(), ChangeError> {
         let offered = self.bring_into_force(|sources| {
             sources.config = config.clone();
             sources.feed = self.offered();
@@ -483,11 +451,7 @@ impl World {
         }
     }
 
-    fn words(&self, finding: &Finding) -> String {
-        finding.render(self.shared.language())
-    }
-
-    fn faulty(&self, faults: Vec<String>) {
+    pub(super) fn faulty(&self, faults: Vec<String>) {
         for fault in &faults {
             tracing::error!(fault, "the configuration read before stays in force");
         }
@@ -599,11 +563,16 @@ impl World {
     /// The directory in force on the ports once more.
     async fn apply_again(&self) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
+        self.apply_in_force().await
+    }
+
+    /// For who holds [`Self::changing`].
+    pub(super) async fn apply_in_force(&self) -> Result<(), ChangeError> {
         let directory = self.shared.directory.load_full();
         let Some(certificates) = self.certificates() else {
             return Ok(());
         };
-        let wanted = self.wanted(&self.sources().config, &directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates)?;
         self.listeners
             .apply(&wanted)
             .await
@@ -656,7 +625,7 @@ pub(super) fn settings(config: &Config) -> Settings {
 }
 
 /// Keys that only a start reads.
-fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
+pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     [
         ("data", before.data != after.data),
         ("listen", before.listen != after.listen),

@@ -72,6 +72,7 @@ port-still = still serving on { $address }
 port-not-opened = not opened yet
 mode-folder = mode of work is "folder": ports stay closed
 mode-device = mode of work is "device": ports stay closed
+server-stopped = the server is stopped; the databases' own ports go on
 holder-data = the data server of { $id }
 holder-print = the print server of { $id }
 holder-server = the server port
@@ -373,3 +374,18 @@ help-list-remove = Remove the lines with these entries
 help-list-add-comment = Comment on the same line
 help-arg-list = whitelist or blacklist
 help-arg-entries = Addresses, networks, ranges
+
+admin-faulty-file = { $file } was not taken: what was read before stays in force.
+    { $faults }
+server-saved = Saved
+server-in-force = In force
+server-none = the server is stopped
+server-waits = What is saved takes effect when the server starts: gateway server stop, then gateway server start
+server-differs = { $saved } (saved; { $in_force } until the server is restarted)
+server-file-not-written = { $file } was not written ({ $cause }). Make the change yourself; it takes effect when the server starts:
+help-server = The server port, one for all databases: show, change, stop, start
+help-server-show = Show the port that is saved and the one in force
+help-server-set = Save another port, or https, in the configuration file. Takes effect when the server starts
+help-server-set-port = Server port
+help-server-stop = Close the server port. The databases' own ports go on, requests under way finish
+help-server-start = Open the server port as it is saved

@@ -72,6 +72,7 @@ port-still = пока работает на { $address }
 port-not-opened = ещё не открыт
 mode-folder = режим работы «папка»: порты не открываются
 mode-device = режим работы «устройство»: порты не открываются
+server-stopped = сервер остановлен; порты баз работают
 holder-data = сервер данных базы { $id }
 holder-print = сервер печати базы { $id }
 holder-server = порт сервера
@@ -373,3 +374,18 @@ help-list-remove = Убрать строки с этими записями
 help-list-add-comment = Комментарий в той же строке
 help-arg-list = whitelist (белый) или blacklist (чёрный)
 help-arg-entries = Адреса, сети, диапазоны
+
+admin-faulty-file = { $file } не прочитан: действует прежний.
+    { $faults }
+server-saved = Сохранено
+server-in-force = В силе
+server-none = сервер остановлен
+server-waits = Сохранённое вступит в силу при запуске сервера: gateway server stop, затем gateway server start
+server-differs = { $saved } (сохранён; до перезапуска сервера работает { $in_force })
+server-file-not-written = Файл { $file } не записан ({ $cause }). Внесите изменение сами, оно вступит в силу при запуске сервера:
+help-server = Порт сервера, один на все базы: показать, изменить, остановить, запустить
+help-server-show = Показать сохранённый порт и тот, что в силе
+help-server-set = Сохранить другой порт или https в файле конфигурации. Вступает в силу при запуске сервера
+help-server-set-port = Порт сервера
+help-server-stop = Закрыть порт сервера. Порты самих баз продолжают работать, начатые запросы завершаются
+help-server-start = Открыть порт сервера с сохранёнными настройками

@@ -137,7 +137,7 @@ fn by_hand(text: &str, steps: &[Step]) -> Vec<String> {
 }
 
 #[track_caller]
-fn changed(text: &str, wishes: &[Wish<'_>]) -> Changed {
+fn changed(text: &str, wishes: &[Wish]) -> Changed {
     let changed = change(text, "gateway.yaml", &Overrides::default(), wishes)
         .unwrap_or_else(|fault| panic!("{fault}\n{text}"));
     let lines: Vec<&str> = changed.text.lines().collect();
@@ -157,7 +157,7 @@ fn changed(text: &str, wishes: &[Wish<'_>]) -> Changed {
         );
     }
     // A comment goes only with what it stands in.
-    let removes = |wish: &Wish<'_>| {
+    let removes = |wish: &Wish| {
         let print = |set: &SettingsPatch| {
             set.print
                 .as_ref()
@@ -360,7 +360,7 @@ proptest! {
         patched(&mut wanted.databases[place], &patch);
         let id = wanted.databases[place].id.clone();
         let set = Change::Set { id, settings: patch };
-        let after = changed(&text, &[Wish::Database(&set)]);
+        let after = changed(&text, &[Wish::Database(set.clone())]);
         prop_assert_eq!(without_default_folders(parsed(&after.text)), wanted);
     }
 
@@ -380,7 +380,7 @@ proptest! {
         let other = DatabaseSettings { port: 0, print: PrintServer::default(), ..settings.clone() };
         let first = Change::Add { id: id("other"), settings: other };
         let add = Change::Add { id: id("new"), settings };
-        let wishes = [Wish::Database(&first), Wish::Database(&add)];
+        let wishes = [Wish::Database(first.clone()), Wish::Database(add.clone())];
         let after = without_default_folders(parsed(&changed(&text, &wishes).text));
         let (new, old) = after.databases.split_last().unwrap();
         let (other, old) = old.split_last().unwrap();
@@ -396,10 +396,10 @@ proptest! {
         let mut wanted = parsed(&text);
         let gone = wanted.databases.remove(usize::from(courier));
         let remove = Change::Remove { id: gone.id };
-        let after = changed(&text, &[Wish::Database(&remove)]);
+        let after = changed(&text, &[Wish::Database(remove.clone())]);
         prop_assert_eq!(parsed(&after.text), wanted);
         let last = Change::Remove { id: after.config.databases[0].id.clone() };
-        let empty = changed(&after.text, &[Wish::Database(&last)]);
+        let empty = changed(&after.text, &[Wish::Database(last.clone())]);
         prop_assert!(empty.config.databases.is_empty());
     }
 
@@ -408,31 +408,31 @@ proptest! {
         prop_assume!(!name.trim().is_empty() && !["1", "2", "3"].contains(&name.trim()));
         let shop = id("shop");
         let new = user("3", &name);
-        let added = changed(&text, &[Wish::User { database: &shop, user: &new }]);
+        let added = changed(&text, &[Wish::User { database: shop.clone(), user: new.clone() }]);
         let mut wanted = parsed(&text);
         wanted.databases[0].users.push(new);
         prop_assert_eq!(parsed(&added.text), wanted.clone());
 
         let mut other = user(&(place + 1).to_string(), "Сидоров");
         other.index = None;
-        let set = changed(&added.text, &[Wish::User { database: &shop, user: &other }]);
+        let set = changed(&added.text, &[Wish::User { database: shop.clone(), user: other.clone() }]);
         wanted.databases[0].users[place] = other;
         prop_assert_eq!(parsed(&set.text), wanted.clone());
 
         let mut text = set.text;
         while let Some(gone) = wanted.databases[0].users.pop() {
-            let remove = Wish::RemoveUser { database: &shop, user: &gone.id };
+            let remove = Wish::RemoveUser { database: shop.clone(), user: gone.id };
             text = changed(&text, &[remove]).text;
             prop_assert_eq!(parsed(&text), wanted.clone());
         }
-        let again = changed(&text, &[Wish::User { database: &shop, user: &user("1", &name) }]);
+        let again = changed(&text, &[Wish::User { database: shop, user: user("1", &name) }]);
         prop_assert_eq!(again.config.databases[0].users.len(), 1);
     }
 
     #[test]
     fn no_wish_for_any_text_panics(text in any::<String>(), port in any::<u16>()) {
         let wish = Wish::Server { port: Some(port), https: None };
-        drop(change(&text, "gateway.yaml", &Overrides::default(), &[wish]));
+        drop(change(&text, "gateway.yaml", &Overrides::default(), std::slice::from_ref(&wish)));
         let text = format!("databases: []\n{text}");
         drop(change(&text, "gateway.yaml", &Overrides::default(), &[wish]));
     }
@@ -467,7 +467,7 @@ fn the_shipped_files_take_an_entry_and_a_server_port() {
             port: Some(10601),
             https: None,
         };
-        let after = changed(text, &[Wish::Database(&add), server]);
+        let after = changed(text, &[Wish::Database(add.clone()), server]);
         assert_eq!(
             after.config.databases.last().unwrap().rights,
             Rights::Smarts
@@ -500,13 +500,16 @@ fn the_words_name_the_line_and_what_to_write() {
         },
     };
     let (a, b) = (port("shop", 0), port("courier", 9706));
-    let swap = changed(text, &[Wish::Database(&a), Wish::Database(&b)]);
+    let swap = changed(
+        text,
+        &[Wish::Database(a.clone()), Wish::Database(b.clone())],
+    );
     assert_eq!(
         swap.instructions("gateway.yaml", Language::En),
         "gateway.yaml:9: write `port: 0     # terminals`\ngateway.yaml:34: write `port: 9706`"
     );
     let remove = Change::Remove { id: id("shop") };
-    let removed = changed(text, &[Wish::Database(&remove)]);
+    let removed = changed(text, &[Wish::Database(remove.clone())]);
     assert_eq!(
         removed.instructions("gateway.yaml", Language::Ru),
         "gateway.yaml:3-26: удалите эти строки"
@@ -525,7 +528,7 @@ fn what_cannot_be_had_is_said_and_what_is_so_needs_no_step() {
             text,
             "gateway.yaml",
             &Overrides::default(),
-            &[Wish::Database(&set)],
+            &[Wish::Database(set.clone())],
         )
     };
     let port = |port| SettingsPatch {

@@ -80,6 +80,12 @@ rights-without-roles = with authentication: upstream the gateway knows no roles;
 shared-folder = the folder, and with it the lists, is that of { $holder } in line { $line }
 no-effect-yet = stored, and without effect yet
 
+change-faulty = the file has faults; mend them first:
+change-would-be-faulty = the change would be a fault in the file:
+change-no-database = the file has no database { $id }
+change-no-user = the file has no user { $id }
+change-no-key = a database in front of an existing server has no "{ $key }"
+change-unclear = the file is written in a way that a program does not change safely; edit it yourself
 step-write = write `{ $line }`
 step-replace = replace these lines with
 step-insert = put after this line

@@ -80,6 +80,12 @@ rights-without-roles = при authentication: upstream шлюз не знает 
 shared-folder = папка, а с ней и списки, общая с { $holder } в строке { $line }
 no-effect-yet = сохраняется, но пока ни на что не действует
 
+change-faulty = в файле есть ошибки; сначала исправьте их:
+change-would-be-faulty = с этим изменением в файле была бы ошибка:
+change-no-database = в файле нет базы { $id }
+change-no-user = в файле нет пользователя { $id }
+change-no-key = у базы перед имеющимся сервером нет настройки «{ $key }»
+change-unclear = файл записан так, что программа не берется его править; измените его сами
 step-write = запишите `{ $line }`
 step-replace = замените эти строки на
 step-insert = после этой строки вставьте
