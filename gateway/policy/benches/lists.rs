@@ -1,5 +1,5 @@
-//! What every accepted connection and every failed login cost: a list of a million lines, and a
-//! throttle that a flood of strangers fills. The same numbers on every run; figures and aims stand
+//! What every accepted connection, every failed login and every request cost: a list of a million
+//! lines, a throttle and a memory that a flood of strangers fills. The same numbers on every run; figures and aims stand
 //! in BENCHMARKS.md.
 #![expect(clippy::expect_used, reason = "a benchmark of a broken list is none")]
 
@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput};
 use gateway_policy::{
     ClientAddr, ClientKey, Moment,
     address_list::AddressList,
+    recent::{Recent, Why},
     throttle::{Reserved, Throttle},
 };
 
@@ -114,11 +115,37 @@ fn throttle(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn recent(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("what happened is remembered");
+    let shop = "shop-15".parse().expect("a database id");
+    let recent = Recent::default();
+    let known = ClientKey::from(client(7));
+    group.bench_function("a request of a user", |bench| {
+        bench.iter(|| recent.served(black_box(known), &shop, Some("1"), Moment(1)));
+    });
+    let mut number = 0_u32;
+    group.bench_function("a refusal, each of another stranger", |bench| {
+        bench.iter(|| {
+            number = number.wrapping_add(1);
+            let why = Why {
+                reason: "address-refused",
+                status: None,
+                database: Some(shop.clone()),
+            };
+            // Odd, so that each stranger is of another network.
+            let stranger = ClientKey::from(client(number.wrapping_mul(0x9e37_79b1)));
+            recent.refused(stranger, why, None, Moment(u64::from(number)));
+        });
+    });
+    group.finish();
+}
+
 fn main() {
     let mut criterion = Criterion::default()
         .measurement_time(Duration::from_secs(10))
         .configure_from_args();
     lists(&mut criterion);
     throttle(&mut criterion);
+    recent(&mut criterion);
     criterion.final_summary();
 }

@@ -286,15 +286,40 @@ impl FromStr for Entry {
     }
 }
 
+/// As people write it: an address, a network where it is one, else a range.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Span::V4(first, last) if first == last => first.fmt(f),
-            Span::V6(first, last) if first == last => first.fmt(f),
-            Span::V4(first, last) => write!(f, "{first}-{last}"),
-            Span::V6(first, last) => write!(f, "{first}-{last}"),
+            Span::V4(first, last) => {
+                let bits = network_bits(first.to_bits().into(), last.to_bits().into(), 32);
+                written(f, &first, &last, bits)
+            }
+            Span::V6(first, last) => {
+                let bits = network_bits(first.to_bits(), last.to_bits(), 128);
+                written(f, &first, &last, bits)
+            }
         }
     }
+}
+
+fn written<T: fmt::Display + PartialEq>(
+    f: &mut fmt::Formatter<'_>,
+    first: &T,
+    last: &T,
+    bits: Option<u32>,
+) -> fmt::Result {
+    match bits {
+        _ if first == last => first.fmt(f),
+        Some(bits) => write!(f, "{first}/{bits}"),
+        None => write!(f, "{first}-{last}"),
+    }
+}
+
+/// Of the network from `first` to `last`, if that is one.
+fn network_bits(first: u128, last: u128, width: u32) -> Option<u32> {
+    let hosts = first ^ last;
+    let one_network = hosts & hosts.wrapping_add(1) == 0 && first & hosts == 0;
+    one_network.then(|| width - hosts.count_ones())
 }
 
 impl Span {

@@ -168,6 +168,30 @@ fn a_success_names_its_user_and_what_failed_since_is_told() {
 }
 
 #[test]
+fn what_an_existing_server_refuses_itself_is_told_as_its_refusal() {
+    let upstream = RecordingUpstream::start(|exchange| {
+        let body = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+        exchange.raw(body.as_bytes())
+    });
+    let house = Plan::new()
+        .with(Database {
+            authentication: "upstream",
+            ..Database::new("a", upstream.url())
+        })
+        .start();
+    let authorization = crate::house::basic("ivan", "wrong");
+    let headers = [("authorization", authorization.as_str())];
+    let dial = house.dial("a").from(TERMINAL);
+    assert_eq!(dial.get("/api/v1/Docs", &headers).status(), 401);
+    let report = eventually(DEADLINE, "the refusal is remembered", || {
+        let report = why(&house, "127.0.7.1");
+        report["refusals"][0].is_object().then_some(report)
+    });
+    assert_eq!(report["refusals"][0]["reason"], "refused-upstream");
+    assert_eq!(report["throttle"]["failures"], 1);
+}
+
+#[test]
 fn a_failed_handshake_is_told_with_its_reason() {
     let upstream = RecordingUpstream::ok();
     let plan = Plan::new();

@@ -119,15 +119,20 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether the line says exactly this.
-    fn sees(&mut self, line: &Line<'_>, entry: Entry) -> bool {
+    fn is(&mut self, line: &Line<'_>, entry: Entry) -> bool {
         let same = entry == self.entry;
         if same {
             self.times += 1;
             self.same.get_or_insert_with(|| line.holding(entry));
-        } else if self.entry.is_inside(entry) {
-            self.wider.get_or_insert_with(|| line.holding(entry));
         }
         same
+    }
+
+    /// Of a line that stays.
+    fn may_be_within(&mut self, line: &Line<'_>, entry: Entry) {
+        if entry != self.entry && self.entry.is_inside(entry) {
+            self.wider.get_or_insert_with(|| line.holding(entry));
+        }
     }
 }
 
@@ -151,13 +156,16 @@ pub fn edit(file: &[u8], change: Change<'_>) -> Result<Edited, EditFault> {
         let end = line.end();
         line_end = line_end.or(end);
         if let Some(entry) = line.entry().map_err(EditFault::Damaged)? {
-            // No short cut: each wish must see each line.
-            let sees = |seen, wanted: &mut Wanted<'_>| wanted.sees(&line, entry) | seen;
-            if remove.iter_mut().fold(false, sees) {
+            if remove.iter_mut().any(|wanted| wanted.is(&line, entry)) {
                 removed.push(line.number);
                 continue;
             }
-            add.iter_mut().fold(false, sees);
+            for wanted in remove.iter_mut().chain(&mut add) {
+                wanted.may_be_within(&line, entry);
+            }
+            for wanted in &mut add {
+                wanted.is(&line, entry);
+            }
         }
         open_end = end.is_none();
         bytes.extend_from_slice(line.raw);

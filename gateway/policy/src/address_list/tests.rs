@@ -325,6 +325,25 @@ fn a_file_is_shown_line_by_line_damaged_or_not() {
 }
 
 #[test]
+fn an_entry_is_written_as_people_write_it() {
+    for (text, written) in [
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("10.0.0.0 - 10.0.0.255", "10.0.0.0/24"),
+        ("10.0.0.1-10.0.0.2", "10.0.0.1-10.0.0.2"),
+        ("10.0.0.1-10.0.0.1", "10.0.0.1"),
+        ("0.0.0.0-255.255.255.255", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("2001:db8::1-2001:db8::f", "2001:db8::1-2001:db8::f"),
+    ] {
+        let entry: Entry = text.parse().unwrap();
+        assert_eq!(entry.to_string(), written);
+        assert_eq!(written.parse(), Ok(entry));
+    }
+}
+
+#[test]
 fn entries_know_whom_they_would_shut_out() {
     let entry = |text: &str| text.parse::<Entry>().unwrap();
     for everybody in ["0.0.0.0/0", "::/0", "0.0.0.0-255.255.255.255"] {

@@ -131,6 +131,22 @@ fn an_entry_is_taken_out_in_whatever_spelling_and_however_often_it_stands_there(
 }
 
 #[test]
+fn a_wider_line_that_goes_too_holds_nothing_any_more() {
+    let edited = removed(b"0.0.0.0/0\n10.0.0.0/8\n", &["10.0.0.0/8", "0.0.0.0/0"]).unwrap();
+    assert_eq!(edited.bytes, b"");
+    let within = edited.done.iter().any(|done| {
+        matches!(
+            done,
+            Done::Removed {
+                within: Some(_),
+                ..
+            }
+        )
+    });
+    assert!(!within, "{:?}", edited.done);
+}
+
+#[test]
 fn a_part_of_a_wider_line_is_not_taken_out_and_the_line_is_named() {
     let file = b"# a\n10.0.0.0/8 # all of it\n10.0.0.1\n";
     let Err(EditFault::InsideWider { entry, line }) = removed(file, &["10.0.0.1", "10.0.0.5"])
