@@ -146,6 +146,8 @@ impl Compiler<'_> {
                 },
             }),
             account: self.account(written)?,
+            compress: written.compress,
+            backups: None,
             login_paths: written
                 .login_paths
                 .iter()
@@ -220,6 +222,8 @@ impl Compiler<'_> {
                     SharedAccount::None => None,
                 },
             ),
+            compress: settings.compress,
+            backups: Some(settings.backups),
             login_paths: Vec::new(),
             users: Users::new(index_key, told.users.clone()),
             lists: self.lists.folder(&folder),

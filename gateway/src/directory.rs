@@ -74,6 +74,10 @@ pub(crate) struct Database {
     pub(crate) upstream: Upstream,
     pub(crate) print: Option<Print>,
     pub(crate) account: Account,
+    /// «Сжимать справочники и таблицы».
+    pub(crate) compress: bool,
+    /// «Делать бэкапы документов»; an existing server's are its own business.
+    pub(crate) backups: Option<bool>,
     /// Paths of the existing server on which 401 and 403 are failed logins.
     pub(crate) login_paths: Vec<String>,
     pub(crate) users: Users,

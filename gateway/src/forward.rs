@@ -44,6 +44,7 @@ use crate::{
     access_log::Entry,
     answer::Answer,
     backend_client::BackendAddress,
+    compress::{Gzip, Packing},
     directory::{Database, Upstream},
     login::{Caller, UpstreamAttempt},
     messages::Language,
@@ -85,6 +86,7 @@ pub(crate) struct Forward {
     pub(crate) caller: Option<Caller>,
     /// Whether `Authorization` goes on to the existing server.
     pub(crate) authorization: Authorization,
+    pub(crate) packing: Packing,
     pub(crate) websocket: bool,
     /// The client waits for "100 Continue" before it sends the body.
     pub(crate) expects_continue: bool,
@@ -191,6 +193,8 @@ pub(crate) struct Forwarder {
 pub(crate) struct Context {
     forward: Option<Box<Forward>>,
     refusal: Option<Refusal>,
+    /// Packs the answer's body.
+    gzip: Option<Gzip>,
     /// The first try failed on a kept connection.
     again: bool,
 }
@@ -211,7 +215,7 @@ impl ProxyHttp for Forwarder {
     }
 
     fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {
-        // The default adds the compression module to every request; no database asks for it yet.
+        // The default adds pingora's compression to every request; ours is `compress.rs`.
     }
 
     fn on_connection_reuse(
@@ -344,7 +348,7 @@ impl ProxyHttp for Forwarder {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        _: &mut Context,
+        context: &mut Context,
     ) -> Result<()> {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             let stream = session.stream().map(|stream| stream.as_any());
@@ -352,6 +356,8 @@ impl ProxyHttp for Forwarder {
             stream.ok_or_else(undecided)?.open_tunnel();
         } else {
             remove_hop_by_hop(answer);
+            let forward = context.forward.as_deref().ok_or_else(undecided)?;
+            context.gzip = forward.packing.begin(answer)?;
         }
         if session.req_header().version == Version::HTTP_10 {
             // It knows no chunks: the end of the connection is the end of the answer.
@@ -359,6 +365,19 @@ impl ProxyHttp for Forwarder {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(gzip) = &mut context.gzip {
+            gzip.pack(body, end)?;
+        }
+        Ok(None)
     }
 
     /// A kept connection may have died in any way before this request reached the server: an

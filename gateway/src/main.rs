@@ -13,6 +13,7 @@ mod certificate;
 mod cli;
 mod clock;
 mod compile;
+mod compress;
 mod connections;
 mod directory;
 mod files;

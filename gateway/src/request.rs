@@ -32,6 +32,7 @@ use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
     body::Body,
+    compress::Packing,
     connections::{Entered, Scope, Standing},
     directory::{Authentication, Database, Upstream},
     forward::{self, Forward, Target},
@@ -522,6 +523,10 @@ impl Connection {
         request: &mut Request,
         passage: Passage,
     ) -> Box<Forward> {
+        let packing = match routed.to {
+            Target::Data => Packing::of(&routed.database, routed.path(), head),
+            Target::Print => Packing::Never,
+        };
         let Routed {
             database,
             to,
@@ -567,6 +572,7 @@ impl Connection {
             on_server_port: self.listener.holder == Holder::Server,
             caller: caller.filter(|_| told),
             authorization,
+            packing,
             websocket: head.upgrade_websocket(),
             expects_continue: head.expect_continue(),
             language: request.language,

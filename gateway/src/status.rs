@@ -135,6 +135,10 @@ pub(crate) struct DatabaseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) print: Option<PrintReport>,
     pub(crate) account: AccountReport,
+    pub(crate) compress: bool,
+    /// Absent in front of an existing server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backups: Option<bool>,
     pub(crate) users: usize,
     pub(crate) connections: usize,
     pub(crate) lists: Vec<ListState>,
@@ -270,6 +274,8 @@ impl Status {
                 name: database.account.name.clone(),
                 sent: database.account.sent.is_some(),
             },
+            compress: database.compress,
+            backups: database.backups,
             users: database.users.count(),
             connections: self.shared.connections.count_of(&database.id),
             lists: database.lists.states(),

@@ -70,7 +70,8 @@ pub struct DatabaseConfig {
     /// Service account sent upstream as Basic: `none`, `shared` (the one at the top), or its own.
     #[serde(default)]
     pub account: Account,
-    /// Whether answers are compressed.
+    /// Whether answers with goods, tables and reference lists are compressed for clients that
+    /// accept gzip.
     #[serde(default)]
     pub compress: bool,
     /// With `authentication: upstream`: paths on which a 401 or 403 is a failed login.

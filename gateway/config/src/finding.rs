@@ -303,7 +303,6 @@ causes! {
     Warning PortsStayClosed { mode } "ports-stay-closed"
     Warning RightsWithoutRoles {} "rights-without-roles"
     Warning SharedFolder { holder, line } "shared-folder"
-    Warning NoEffectYet {} "no-effect-yet"
 }
 
 impl fmt::Display for Cause {

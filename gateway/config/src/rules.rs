@@ -304,9 +304,6 @@ fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings
         print.add(Cause::AuthenticationOff {}, findings);
     }
 
-    if let Some(compress) = database.get("compress").filter(View::is_true) {
-        compress.add(Cause::NoEffectYet {}, findings);
-    }
     let account = database.get("account");
     let shared = root.get("account");
     let has_shared = shared.is_some_and(|view| matches!(view.node.value, Value::Map(_)));

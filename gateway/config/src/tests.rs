@@ -266,11 +266,6 @@ const CASES: &[Case] = &[
     ),
     (
         "barcode_login: false",
-        "compress: true",
-        &[("15:15", "no-effect-yet")],
-    ),
-    (
-        "barcode_login: false",
         "login_paths: [/login]",
         &[("15:18", "login-paths-unused")],
     ),

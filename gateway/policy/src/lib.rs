@@ -8,6 +8,7 @@ pub mod address;
 pub mod address_list;
 pub mod admit;
 pub mod chunks;
+pub mod compress;
 pub mod credentials;
 pub mod head;
 pub mod identity;

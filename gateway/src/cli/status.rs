@@ -98,6 +98,13 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         row("status-print", print_server(print, session).into());
     }
     row("status-account", account(&database.account, session).into());
+    row(
+        "status-compress",
+        session.yes_or_no(database.compress).into(),
+    );
+    if let Some(backups) = database.backups {
+        row("status-backups", session.yes_or_no(backups).into());
+    }
     row("status-users", database.users.to_string().into());
     row(
         "status-connections",

@@ -78,7 +78,6 @@ user-without-barcode-index = without "barcode_index" this barcode is no login
 ports-stay-closed = with mode: { $mode } the ports of this database stay closed
 rights-without-roles = with authentication: upstream the gateway knows no roles; rights have no effect, write "pass"
 shared-folder = the folder, and with it the lists, is that of { $holder } in line { $line }
-no-effect-yet = stored, and without effect yet
 
 change-faulty = the file has faults; mend them first:
 change-would-be-faulty = the change would be a fault in the file:

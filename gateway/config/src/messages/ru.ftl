@@ -78,7 +78,6 @@ user-without-barcode-index = без «barcode_index» по этому штрих
 ports-stay-closed = при mode: { $mode } порты этой базы остаются закрытыми
 rights-without-roles = при authentication: upstream шлюз не знает ролей; rights не действует, напишите «pass»
 shared-folder = папка, а с ней и списки, общая с { $holder } в строке { $line }
-no-effect-yet = сохраняется, но пока ни на что не действует
 
 change-faulty = в файле есть ошибки; сначала исправьте их:
 change-would-be-faulty = с этим изменением в файле была бы ошибка:
