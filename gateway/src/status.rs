@@ -20,7 +20,7 @@ use crate::{
     lists::ListState,
     messages::{self, Language},
     shared::Shared,
-    warnings,
+    warnings::{self, Warning},
 };
 
 /// Everything that can be asked about the running gateway.
@@ -125,7 +125,7 @@ pub(crate) struct DatabaseReport {
     pub(crate) source: String,
     pub(crate) mode: Mode,
     /// What works as wished and should be known all the same.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) https: bool,
     pub(crate) authentication: String,
     pub(crate) barcode_login: bool,

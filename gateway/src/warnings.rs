@@ -4,34 +4,44 @@
 //! long as they hold.
 
 use backend_types::PrintAuthentication;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     directory::{Authentication, Database, Print},
     messages::{self, Language},
 };
 
-/// One sentence each.
-pub(crate) fn of(database: &Database, language: Language) -> Vec<String> {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Warning {
+    /// For programs; the same in every language.
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+pub(crate) fn of(database: &Database, language: Language) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |key, values: &[(&'static str, &str)]| {
-        warnings.push(messages::text(language, key, values));
+    let mut warn = |code: &str, values: &[(&'static str, &str)]| {
+        warnings.push(Warning {
+            code: code.to_owned(),
+            message: messages::text(language, &format!("warning-{code}"), values),
+        });
     };
     let asked = database.authentication != Authentication::None;
     if !database.https {
-        warn("warning-https-off", &[]);
+        warn("https-off", &[]);
         if asked {
-            warn("warning-authentication-without-https", &[]);
+            warn("authentication-without-https", &[]);
         }
     }
     if !asked {
-        warn("warning-authentication-off", &[]);
+        warn("authentication-off", &[]);
     }
     let passes = |print: &Print| print.authentication == PrintAuthentication::Pass;
     if database.print.as_ref().is_some_and(passes) {
-        warn("warning-print-pass", &[]);
+        warn("print-pass", &[]);
     }
     for everybody in database.lists.lists().whitelist.whole_families() {
-        warn("warning-whitelists-everybody", &[("net", everybody)]);
+        warn("whitelists-everybody", &[("net", everybody)]);
     }
     warnings
 }

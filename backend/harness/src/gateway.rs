@@ -176,11 +176,13 @@ impl Gateway {
         tool::run(&self.binary, arguments.iter().copied().chain(data), "")
     }
 
-    /// `gateway status --json`.
+    /// `gateway status --json`, in English.
     #[must_use]
     #[track_caller]
     pub fn status(&self) -> Value {
-        let outcome = self.command(&["status", "--json"]);
+        let english = ["LC_ALL=en_US.UTF-8", &self.binary, "status", "--json"];
+        let data = ["--data", self.data.to_str().unwrap()];
+        let outcome = tool::run("env", english.into_iter().chain(data), "");
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|fault| panic!("{fault}: {outcome:?}"))
     }
 

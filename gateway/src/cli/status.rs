@@ -69,7 +69,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     let say = |key: &str| session.say(key, &[]);
     out!("{}", Tone::Strong.paint(&database.name, session.colour));
     for warning in &database.warnings {
-        out!("  ! {warning}");
+        out!("  ! {}", warning.message);
     }
     let mut table = Table::default();
     let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);
