@@ -18,7 +18,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use backend_types::{DatabaseId, DatabaseSettings};
@@ -126,6 +126,9 @@ pub(crate) struct Listed {
     pub(crate) file: String,
     pub(crate) name: CopyName,
     pub(crate) bytes: u64,
+    /// When the copy was taken to the nanosecond, unless somebody else wrote the file since; only
+    /// for the order of those that were taken in the same second.
+    modified: Option<SystemTime>,
 }
 
 /// Handle to the task that writes files; the last one dropped lets it finish and end.
@@ -205,10 +208,14 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Listed>> {
                 file: file.to_owned(),
                 name,
                 bytes: metadata.len(),
+                modified: metadata.modified().ok(),
             });
         }
     }
-    listed.sort_by(|a, b| (b.name.taken, &b.file).cmp(&(a.name.taken, &a.file)));
+    listed.sort_by(|a, b| {
+        let key = |one: &Listed| (one.name.taken, one.modified);
+        (key(b), &b.file).cmp(&(key(a), &a.file))
+    });
     Ok(listed)
 }
 

@@ -34,14 +34,21 @@ macro_rules! out {
 
 mod check;
 mod database;
+mod doctype;
+mod document;
+mod entities;
+mod group;
 mod hash;
 mod help;
 mod list;
+mod property;
 mod run;
+mod secret;
 mod server;
 mod status;
 mod switch;
 mod table;
+mod user;
 mod why;
 
 #[derive(Parser)]
@@ -70,6 +77,16 @@ enum Command {
     Why(why::Why),
     #[command(subcommand)]
     Server(server::Server),
+    #[command(subcommand)]
+    Group(group::Group),
+    #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
+    Property(property::Property),
+    #[command(subcommand)]
+    Doctype(doctype::Doctype),
+    #[command(subcommand)]
+    Document(document::Document),
     Hash,
     Completions {
         shell: Shell,
@@ -172,6 +189,11 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         Some(Command::List(list)) => list.run(&session),
         Some(Command::Why(why)) => why.run(&session),
         Some(Command::Server(server)) => server::run(server, &session),
+        Some(Command::Group(group)) => group::run(group, &session),
+        Some(Command::User(user)) => user::run(user, &session),
+        Some(Command::Property(property)) => property::run(property, &session),
+        Some(Command::Doctype(doctype)) => doctype::run(doctype, &session),
+        Some(Command::Document(document)) => document::run(document, &session),
         Some(Command::Hash) => hash::run(&session),
         Some(Command::Completions { shell }) => {
             let mut command = help::localised(Arguments::command(), language);

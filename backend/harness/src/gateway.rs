@@ -172,8 +172,15 @@ impl Gateway {
     #[must_use]
     #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Outcome {
+        self.command_with(arguments, "")
+    }
+
+    /// The same, with something to read.
+    #[must_use]
+    #[track_caller]
+    pub fn command_with(&self, arguments: &[&str], stdin: &str) -> Outcome {
         let data = ["--data", self.data.to_str().unwrap()];
-        tool::run(&self.binary, arguments.iter().copied().chain(data), "")
+        tool::run(&self.binary, arguments.iter().copied().chain(data), stdin)
     }
 
     /// `gateway status --json`, in English.

@@ -49,7 +49,9 @@ async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
 }
 
 fn entity(copy: Listed, id: Option<String>) -> Entity {
-    let Listed { file, name, bytes } = copy;
+    let Listed {
+        file, name, bytes, ..
+    } = copy;
     // An hour that the clock goes through twice is taken as the first of the two.
     let taken = TimeZone::system().to_timestamp(name.taken);
     let taken = taken.map(|taken| moment::write(taken, Offset::UTC));

@@ -15,6 +15,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
+    time::SystemTime,
 };
 
 use quick_xml::{
@@ -86,6 +87,8 @@ fn put(folder: &Path, copy: &Copy) -> io::Result<()> {
         .mode(0o600)
         .open(&unfinished)?;
     file.write_all(&content)?;
+    // A name has whole seconds; this is the order within one.
+    file.set_modified(SystemTime::try_from(copy.taken).map_err(io::Error::other)?)?;
     file.sync_all()?;
     fs::rename(&unfinished, target)
 }

@@ -126,17 +126,17 @@ fn the_same_copy_is_one_file_and_another_of_the_same_second_is_a_second() {
     let first = copy("1", Reason::Replace, "");
     let mut second = first.clone();
     second.document.insert("finished".to_owned(), json!(true));
-    file::put_all(&folder, [&first, &second].into_iter()).unwrap();
+    second.taken += SignedDuration::from_micros(1);
+    file::put_all(&folder, [&second, &first].into_iter()).unwrap();
     // A kill came before the queue knew of the files.
     file::put_all(&folder, [&first, &second].into_iter()).unwrap();
     let listed = list(&folder).unwrap();
     assert_eq!(listed.len(), 2, "{listed:?}");
-    let mut found: Vec<Copy> = listed
+    let found: Vec<Copy> = listed
         .iter()
         .map(|one| open(&folder, &one.file).unwrap())
         .collect();
-    found.sort_by_key(|copy| copy.document.contains_key("finished"));
-    assert_eq!(found, [first, second]);
+    assert_eq!(found, [second, first], "newest first, also within a second");
 }
 
 #[test]

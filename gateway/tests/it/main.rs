@@ -20,6 +20,8 @@ mod compress;
 mod database;
 mod forward;
 mod head;
+mod house_configuration;
+mod house_people;
 mod identity;
 mod in_front;
 mod in_step;
