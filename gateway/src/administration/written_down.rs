@@ -74,7 +74,7 @@ impl Administration {
                 Refused::new(StatusCode::CONFLICT, "yaml-database", message)
             }
             None => {
-                let message = messages::text(language, "admin-no-backend", &[("file", &file)]);
+                let message = messages::text(language, "admin-no-backend-add", &[("file", &file)]);
                 Refused::new(StatusCode::CONFLICT, "no-backend", message)
             }
         };
@@ -205,6 +205,9 @@ impl Refused {
         language: Language,
     ) -> Self {
         match changed {
+            Ok(changed) if changed.steps.is_empty() => {
+                self.message += &format!("; {}", messages::text(language, "admin-written-so", &[]));
+            }
             Ok(changed) => self.paste = Some(changed.instructions(file, language)),
             Err(fault) => self.message += &format!("; {}", fault.words(language)),
         }

@@ -377,6 +377,8 @@ help-list-add-comment = Comment on the same line
 help-arg-list = whitelist or blacklist
 help-arg-entries = Addresses, networks, ranges
 
+admin-no-backend-add = { $file } names no backend: the databases of this gateway stand in the file itself. Write the new one there too, with the address of its data server at upstream
+admin-written-so = it says so already
 admin-faulty-file = { $file } was not taken: what was read before stays in force.
     { $faults }
 server-saved = Saved

@@ -377,6 +377,8 @@ help-list-add-comment = Комментарий в той же строке
 help-arg-list = whitelist (белый) или blacklist (чёрный)
 help-arg-entries = Адреса, сети, диапазоны
 
+admin-no-backend-add = В { $file } нет бэкенда: базы этого шлюза записаны в самом файле. Впишите туда и новую, в upstream — адрес её сервера данных
+admin-written-so = там так уже и записано
 admin-faulty-file = { $file } не прочитан: действует прежний.
     { $faults }
 server-saved = Сохранено

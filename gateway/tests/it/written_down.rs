@@ -129,7 +129,7 @@ fn a_pasted_entry_passes_the_check() {
 }
 
 #[test]
-fn a_change_that_would_be_a_fault_is_told_as_one() {
+fn a_change_that_would_be_a_fault_or_is_made_already_is_told_as_that() {
     let (_upstream, house) = two();
     let port = house.server_address().port().to_string();
     let error = refused(&house, &["database", "set", "a", "--backups", "no"]);
@@ -137,6 +137,10 @@ fn a_change_that_would_be_a_fault_is_told_as_one() {
         error["message"].as_str().unwrap().contains("backups"),
         "{error}"
     );
+    assert_eq!(error["paste"], Value::Null);
+    let error = refused(&house, &["database", "set", "a", "--port", "0"]);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("так уже и записано"), "{error}");
     assert_eq!(error["paste"], Value::Null);
     let error = refused(
         &house,
