@@ -189,7 +189,8 @@ pub(crate) async fn serve(
     };
     let over = over(connection.closing.clone(), connection.stopping.clone());
     let opened = tokio::select! {
-        opened = connection.open(tcp) => opened,
+        // Boxed: what opening takes is not kept for as long as the connection lives.
+        opened = Box::pin(connection.open(tcp)) => opened,
         () = over => None,
     };
     if let Some(stream) = opened {
