@@ -20,6 +20,8 @@ use crate::{
 
 const LINGER_LIMIT: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// An answer of ours is a few KiB: who has not taken it by then reads none.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// One answer of the gateway's own.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ impl Answer {
         if !asked.head_only {
             bytes.extend_from_slice(&self.body);
         }
-        stream.write_raw(&bytes).await?;
+        tokio::time::timeout(WRITE_LIMIT, stream.write_raw(&bytes)).await??;
         if !drained {
             // Whether the client takes its time or is gone: the connection ends here.
             drop(tokio::time::timeout(LINGER_TIME, stream.linger(LINGER_LIMIT)).await);

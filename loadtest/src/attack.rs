@@ -64,11 +64,10 @@ impl Attack {
         match self {
             Self::SlowHeads
             | Self::SlowBodies
+            | Self::SlowReads
             | Self::HalfHandshakes
             | Self::Garbage
             | Self::MalformedHeads => Some(Duration::from_secs(10)),
-            // The gateway waits a minute for a client that does not take its answer.
-            Self::SlowReads => Some(Duration::from_secs(60)),
             Self::Guessing => None,
         }
     }
@@ -258,7 +257,7 @@ mod tests {
     fn a_connection_that_lives_too_long_was_let_through() {
         let mut loot = Loot::default();
         loot.ended(Attack::SlowHeads, Duration::from_secs(11), true);
-        loot.ended(Attack::SlowReads, Duration::from_secs(60), false);
+        loot.ended(Attack::SlowReads, Duration::from_secs(15), false);
         loot.ended(Attack::Guessing, Duration::from_secs(600), false);
         assert!(loot.let_through.is_empty(), "{:?}", loot.let_through);
         loot.ended(Attack::SlowHeads, Duration::from_secs(16), false);

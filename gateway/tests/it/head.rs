@@ -669,6 +669,13 @@ fn only_http_1_1_is_agreed_in_the_handshake() {
 }
 
 mod heavy {
+    use std::io::{
+        ErrorKind::{TimedOut, WouldBlock},
+        Write,
+    };
+
+    use harness::Database;
+
     use super::*;
 
     #[test]
@@ -683,12 +690,7 @@ mod heavy {
             "the dripping head ends",
             || match reading.reply(false) {
                 Ok(reply) => Some(reply),
-                Err(fault)
-                    if matches!(
-                        fault.kind(),
-                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                    ) =>
-                {
+                Err(fault) if matches!(fault.kind(), WouldBlock | TimedOut) => {
                     reading.send("y");
                     None
                 }
@@ -700,6 +702,29 @@ mod heavy {
             "{ended:?} came early"
         );
         assert_eq!(wire.upstream.requests().len(), 0);
+    }
+
+    #[test]
+    fn who_reads_none_of_our_answers_is_cut() {
+        let plan = Plan::new();
+        let user = plan.user("Иванов", "mobile-user", "p1");
+        let database = Database::new("a", "http://127.0.0.1:9").with_users([user]);
+        let house = plan.with(database).start();
+        let dial = house.dial("a").patient(Duration::from_secs(1));
+        let mut tcp = dial.try_tcp().unwrap();
+        let requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(64);
+        let mut sent = 0;
+        eventually(Duration::from_secs(60), "the connection ends", || {
+            match tcp.write(&requests.as_bytes()[sent..]) {
+                Ok(count) => {
+                    sent = (sent + count) % requests.len();
+                    None
+                }
+                // Stuck: nobody reads there while nobody reads here.
+                Err(fault) if matches!(fault.kind(), WouldBlock | TimedOut) => None,
+                Err(_) => Some(()),
+            }
+        });
     }
 
     #[test]
