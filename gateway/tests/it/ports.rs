@@ -319,7 +319,7 @@ fn in_other_modes_ports_stay_closed_and_the_status_says_why() {
     plan.front.databases[0].mode = "folder";
     plan.front.databases[1].mode = "device";
     let mut house = plan.start();
-    for (id, port, mode) in [("a", first, "папка"), ("b", second, "устройство")] {
+    for (id, port, mode) in [("a", first, "folder"), ("b", second, "device")] {
         assert!(at(port).try_open().is_err());
         let state = house.state(id);
         assert_eq!(state["state"], "closed");
