@@ -130,6 +130,10 @@ impl Users {
         self.by_id.get(id)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_id.values()
+    }
+
     /// By name or id, as people type it.
     pub(crate) fn by_login(&self, name: &str) -> Option<&Arc<User>> {
         self.by_login.get(&login_name(name))

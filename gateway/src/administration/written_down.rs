@@ -8,6 +8,7 @@ use gateway_config::{CannotChange, Changed, UserConfig, Wish};
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{Administration, Refused};
 use crate::{
@@ -83,6 +84,19 @@ impl Administration {
         Err(refused.with_steps(changed, &file, language))
     }
 
+    /// What the file knows of a database's users, in the backend's shapes: enough for a command
+    /// that will be refused to find what it means. A role stands for a group.
+    pub(super) fn written_set(&self, id: &str, path: &str, language: Language) -> Option<Value> {
+        let database = self.database(id, language).ok()?;
+        let items: Vec<Value> = match path.rsplit('/').next()? {
+            "UserGroups" => Role::ALL.iter().map(|role| group(*role)).collect(),
+            "Users" => database.users.all().map(|user| listed(user)).collect(),
+            "Warehouses" => Vec::new(),
+            _ => return None,
+        };
+        Some(json!({ "value": items }))
+    }
+
     /// `refused`, which is for a database of the file, with the steps for the user that was to be
     /// added, changed or removed.
     pub(super) async fn with_user_steps(
@@ -121,6 +135,23 @@ impl Administration {
         });
         changed.await.unwrap_or(Err(CannotChange::Unclear))
     }
+}
+
+fn group(role: Role) -> Value {
+    let vendors = match role {
+        Role::MobileUser => "MobileDeviceUser",
+        Role::ExternalConnection => "User",
+        Role::Administrator => "Administrator",
+    };
+    json!({
+        "id": role.as_str(), "name": role.as_str(), "role": vendors,
+        "batchMode": false, "documentTypeNames": [],
+    })
+}
+
+fn listed(user: &User) -> Value {
+    let role = user.role.as_str();
+    json!({"id": user.id, "name": user.name, "groupId": role, "groupName": role})
 }
 
 /// Of `Users` and `Users('id')`: the id, where there is one.

@@ -14,6 +14,7 @@ use super::{
     secret,
     table::Table,
 };
+use crate::admin_client::AdminError;
 
 const SET: &str = "Users";
 
@@ -222,7 +223,8 @@ impl Add {
             body.insert("id".to_owned(), id.into());
         }
         let made = with_password(&self.fields, true, &mut body, session)?;
-        let user: Listed = entities.post(SET, &body)?;
+        let posted = entities.post(SET, &body);
+        let user: Listed = posted.map_err(|fault| with_made(fault, made.as_deref(), session))?;
         told(&entities, &user.id, made, session)
     }
 }
@@ -242,7 +244,8 @@ impl Set {
         if body.is_empty() {
             return Err(session.refuse("set-nothing", &[]));
         }
-        entities.patch(&keyed(SET, &user.id), &body)?;
+        let patched = entities.patch(&keyed(SET, &user.id), &body);
+        patched.map_err(|fault| with_made(fault, made.as_deref(), session))?;
         told(&entities, &user.id, made, session)
     }
 }
@@ -297,6 +300,25 @@ fn with_password(
         body.insert("barcode".to_owned(), barcode.into());
     }
     Ok(made)
+}
+
+/// What is to be written into the file by hand holds the hash of a password that was made here.
+fn with_made(failure: Failure, made: Option<&str>, session: &Session) -> Failure {
+    match (failure, made) {
+        (
+            Failure::Gateway(AdminError::Refused {
+                message: words,
+                paste: Some(paste),
+                ..
+            }),
+            Some(made),
+        ) => {
+            let told = session.say("user-password-made", &[]);
+            let paste = format!("{paste}\n\n{told}\n  {made}");
+            Failure::ByHand { words, paste }
+        }
+        (failure, _) => failure,
+    }
 }
 
 /// Shows the user as he is now, and the password that was made.

@@ -180,10 +180,34 @@ fn a_pasted_user_logs_in() {
     });
     log_in(&house.dial("a"), "пётр", "Слово-Два2");
 
+    let data = ["--data", house.front.data.to_str().unwrap()];
+    let add = [
+        "user",
+        "add",
+        "a",
+        "--name",
+        "Анна",
+        "--group",
+        "administrator",
+    ];
+    let outcome = tool::run(GATEWAY, [&add[..], &data].concat(), "");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let (message, rest) = outcome.stderr.trim().split_once("\n\n").unwrap();
+    assert!(message.contains("gateway.yaml:"), "{message}");
+    let (paste, password) = rest.split_once("\n\n").unwrap();
+    let hers = paste.split_once('\n').unwrap().1;
+    let both = format!("{}{entry}\n{hers}\n", house.front.yaml());
+    house.gateway.write_config(&both);
+    eventually(DEADLINE, "she is too", || {
+        (house.state("a")["users"] == 3).then_some(())
+    });
+    let password = password.split_once('\n').unwrap().1.trim();
+    log_in(&house.dial("a"), "анна", password);
+
     let (_, error) = ask(&house, "DELETE", "/databases/a/api/v1/Users('id-ivan')", "");
     let first = line_of(&house, "- id: \"id-ivan\"");
     let paste = error["error"]["paste"].as_str().unwrap();
     assert!(paste.contains(&format!("gateway.yaml:{first}-")), "{paste}");
-    let (_, error) = ask(&house, "GET", "/databases/a/api/v1/Users", "");
-    assert_eq!(error["error"]["paste"], Value::Null, "{error}");
+    let (status, users) = ask(&house, "GET", "/databases/a/api/v1/Users", "");
+    assert_eq!((status, users["value"].as_array().unwrap().len()), (200, 3));
 }
