@@ -4,8 +4,8 @@
 //! waits in the SQLite file, so whoever got his answer has his copy, and no answer waits for a
 //! second file. The task here turns waiting copies into files: each is complete and on disk before
 //! it leaves the queue, and a kill in between writes the same file once more, not a second one. A
-//! folder that cannot be written is tried again; meanwhile its copies wait, up to
-//! [`WAITING_BYTES`] of each database.
+//! folder that cannot be written, or does not answer, is tried again and holds up no other
+//! database; meanwhile its copies wait, up to [`WAITING_BYTES`] of each.
 //!
 //! Files older or more than the database's properties allow (`backupDays`, `backupMegabytes`) are
 //! removed, oldest first, and nothing else in the folder is ever touched.
@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
-    time::sleep,
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 
 pub(crate) use self::{
@@ -44,8 +45,11 @@ const FOLDER: &str = "Backup";
 const WAITING_BYTES: i64 = 256 * 1024 * 1024;
 /// Files of one database, whatever their size.
 const MOST_FILES: usize = 100_000;
-/// Copies of one database that are made files together.
-const BATCH: u32 = 32;
+/// Copies of one database that are made files together: so many, and not many more bytes.
+const BATCH: usize = 32;
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// A folder that takes longer does not answer: a share whose server is gone.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Changes that come in quick succession share a look at the queue.
 const GATHER: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(30);
@@ -151,6 +155,7 @@ impl Backups {
             data: data.into(),
             storage,
             looked: HashMap::new(),
+            stuck: HashMap::new(),
         };
         let backups = Self {
             data: data.into(),
@@ -231,6 +236,8 @@ struct Keeper {
     storage: Arc<Storage>,
     /// When a folder was last looked through for what is too old or too much.
     looked: HashMap<DatabaseId, Instant>,
+    /// Work in folders that do not answer; it is waited for before more is begun there.
+    stuck: HashMap<DatabaseId, JoinHandle<io::Result<()>>>,
 }
 
 impl Keeper {
@@ -286,12 +293,25 @@ impl Keeper {
 
     /// Makes files of all that waits for one database. The inner error is the folder's.
     async fn write_of(&mut self, id: &DatabaseId) -> Result<io::Result<()>, StorageError> {
+        if self.stuck.get(id).is_some_and(|work| !work.is_finished()) {
+            return Ok(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.stuck.remove(id);
         loop {
             let mut view = self.storage.read().await?;
             let Some(database) = directory::database(&mut view, id).await? else {
                 return Ok(Ok(()));
             };
-            let waiting = backups::waiting(&mut view, id, BATCH).await?;
+            let (mut places, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while waiting.len() < BATCH
+                && bytes < BATCH_BYTES
+                && let Some((place, size, copy)) =
+                    backups::next(&mut view, id, places.last().copied().unwrap_or_default()).await?
+            {
+                places.push(place);
+                waiting.push(copy);
+                bytes += size;
+            }
             let properties = configuration::of(&mut view, &database).await;
             drop(view);
             if waiting.is_empty() {
@@ -308,18 +328,21 @@ impl Keeper {
                 self.looked.insert(id.clone(), now);
             }
             let folder = folder(&self.data, &database.settings);
-            let places: Vec<i64> = waiting.iter().map(|(place, _)| *place).collect();
-            let work = tokio::task::spawn_blocking(move || {
-                file::put_all(&folder, waiting.iter().map(|(_, copy)| copy))?;
+            let mut work = tokio::task::spawn_blocking(move || {
+                file::put_all(&folder, waiting.iter())?;
                 match limits.filter(|_| look) {
                     Some(limits) => prune(&folder, limits),
                     None => Ok(()),
                 }
             });
-            match work.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Ok(Err(error)),
-                Err(lost) => return Ok(Err(io::Error::other(lost))),
+            match timeout(PATIENCE, &mut work).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => return Ok(Err(error)),
+                Ok(Err(lost)) => return Ok(Err(io::Error::other(lost))),
+                Err(_elapsed) => {
+                    self.stuck.insert(id.clone(), work);
+                    return Ok(Err(io::ErrorKind::TimedOut.into()));
+                }
             }
             self.storage
                 .write(move |writer| {

@@ -6,21 +6,25 @@ use sqlx::SqliteConnection;
 use super::StorageError;
 use crate::backups::Copy;
 
-/// Of one database: what waits longest, at most `most`, with the places in the queue.
-pub(crate) async fn waiting(
+/// Of one database: the copy that waits longest behind a place in the queue, with its own place
+/// and its size in bytes.
+pub(crate) async fn next(
     connection: &mut SqliteConnection,
     database: &DatabaseId,
-    most: u32,
-) -> Result<Vec<(i64, Copy)>, StorageError> {
-    let rows: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT position, copy FROM backup WHERE database_id = ? ORDER BY position LIMIT ?",
+    behind: i64,
+) -> Result<Option<(i64, usize, Copy)>, StorageError> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "SELECT position, copy FROM backup WHERE database_id = ? AND position > ?
+         ORDER BY position LIMIT 1",
     )
     .bind(database.as_str())
-    .bind(most)
-    .fetch_all(connection)
+    .bind(behind)
+    .fetch_optional(connection)
     .await?;
-    let read = |(position, copy): (i64, String)| Ok((position, serde_json::from_str(&copy)?));
-    rows.into_iter().map(read).collect()
+    match row {
+        Some((position, copy)) => Ok(Some((position, copy.len(), serde_json::from_str(&copy)?))),
+        None => Ok(None),
+    }
 }
 
 /// Databases that have copies waiting.
@@ -68,7 +72,7 @@ pub(crate) async fn cut(
     let done = sqlx::query(
         "DELETE FROM backup WHERE position IN (
              SELECT position FROM (
-                 SELECT position, sum(length(copy)) OVER (ORDER BY position DESC) AS newer
+                 SELECT position, sum(octet_length(copy)) OVER (ORDER BY position DESC) AS newer
                  FROM backup WHERE database_id = ?)
              WHERE newer > ?)",
     )
