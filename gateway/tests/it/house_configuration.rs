@@ -260,8 +260,16 @@ fn a_database_of_the_file_is_sent_to_its_line() {
     let upstream = RecordingUpstream::ok();
     let house = Plan::open_to(&upstream).start();
     for command in [
-        &["group", "list", "a"][..],
-        &["user", "list", "a"],
+        &[
+            "group",
+            "add",
+            "a",
+            "--name",
+            "Новая",
+            "--role",
+            "mobile-user",
+        ][..],
+        &["group", "remove", "a", "mobile-user"],
         &["user", "clear", "a", "--yes"],
         &["property", "list", "a"],
         &["doctype", "list", "a"],
