@@ -2,15 +2,19 @@
 //!
 //! One evaluation costs 19 MiB and a core for some 30 ms (design, rule 6), so a flood of guesses
 //! may fill this room and nothing else: tokens never come here. A client that hangs up frees
-//! nothing early, since the permit travels with the work.
+//! nothing early, since the permit travels with the work. Each evaluation has a thread of its own,
+//! at a lower priority than those that carry requests: guesses slow logins down, not the shop.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rustix::process::setpriority_process;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Beyond the running ones.
 const QUEUE: usize = 32;
 const QUEUE_LIMIT: Duration = Duration::from_secs(2);
+/// About a third of a core's time where requests want all of it. On Linux each thread has its own.
+const NICE: i32 = 5;
 
 pub(crate) struct Hashing {
     /// Running and queued together, by [`Lane`].
@@ -66,18 +70,26 @@ impl Hashing {
 }
 
 impl Room {
-    /// Runs `work` on a blocking thread; what must not be freed early belongs inside it. `None`:
-    /// it panicked.
+    /// Runs `work` on a thread of its own; what must not be freed early belongs inside it. `None`:
+    /// it panicked, or the system gives no more threads.
     pub(crate) async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let work = tokio::task::spawn_blocking(move || {
-            let result = work();
+        let (done, result) = oneshot::channel();
+        let thread = thread::Builder::new().name("hashing".to_owned());
+        let started = thread.spawn(move || {
+            if let Err(fault) = setpriority_process(None, NICE) {
+                tracing::debug!(%fault, "hashing runs at the priority of requests");
+            }
+            // Who asked may have hung up.
+            drop(done.send(work()));
             drop(self);
-            result
         });
-        work.await.ok()
+        if let Err(fault) = started {
+            tracing::error!(%fault, "no thread for an evaluation");
+        }
+        result.await.ok()
     }
 }
 
