@@ -44,7 +44,7 @@ use crate::{
     messages,
     metrics::Metrics,
     server_address::ServerAddress,
-    shared::Shared,
+    shared::{RequestIds, Shared},
     sockets,
     status::{BackendState, ServerPort, Status, Told},
     systemd, welcome, worker,
@@ -110,6 +110,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     std::fs::create_dir_all(&cache).context("cache folder")?;
     let clock = Clock::start();
     let logins = Logins::open(&data, clock.now()).context("sessions")?;
+    let request_ids = RequestIds::start(clock.now());
     let shared = Arc::new(Shared {
         clock,
         settings: ArcSwap::from_pointee(settings(&config)),
@@ -120,6 +121,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         recent: Recent::default(),
         sampling: Mutex::default(),
         stop: watch::Sender::new(false),
+        request_ids,
     });
     let workers = (0..worker_count())
         .map(|number| worker::start(number, Arc::clone(&shared)))

@@ -5,7 +5,13 @@
 //! decisions in that order and takes none itself; what they decide lies in `gateway-policy`,
 //! what they know in `shared`. Nothing before [`forward`] needs pingora.
 
-use std::{borrow::Cow, mem, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    mem,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use backend_types::{Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
@@ -301,16 +307,18 @@ impl Connection {
     async fn requests(&mut self, mut stream: Box<ClientStream>) {
         let mut wait = HEAD_LIMIT;
         let mut first_head_by = Some(Instant::now() + HEAD_LIMIT);
+        // One for the whole connection: each would enter and leave the queues of its two senders.
+        let mut over = pin!(over(self.closing.clone(), self.stopping.clone()));
         loop {
             let first = tokio::select! {
                 biased; // what has come is served
                 first = timeout(wait, stream.first_byte()) => first,
-                () = over(self.closing.clone(), self.stopping.clone()) => break,
+                () = over.as_mut() => break,
             };
             let Ok(Ok(Some(first))) = first else { break };
             let received = Instant::now();
             let head_by = first_head_by.take().unwrap_or(received + HEAD_LIMIT);
-            match Box::pin(self.exchange(stream, first, received, head_by)).await {
+            match Box::pin(self.exchange(stream, first, received, head_by, over.as_mut())).await {
                 Some(kept) => stream = kept,
                 None => return,
             }
@@ -328,13 +336,14 @@ impl Connection {
         first: u8,
         received: Instant,
         head_by: Instant,
+        over: Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Box<ClientStream>> {
         let mut bytes = BytesMut::with_capacity(1024);
         bytes.put_u8(first);
         let read = tokio::select! {
             biased;
             read = timeout_at(head_by, read_head(&mut stream, &mut bytes)) => read,
-            () = over(self.closing.clone(), self.stopping.clone()) => return None,
+            () = over => return None,
         };
         let length = match read {
             Ok(Ok(Some(length))) => length,

@@ -3,7 +3,10 @@
 //! Snapshots are swapped whole (`ArcSwap`), so a request sees one state of the world. Nobody
 //! holds a lock across an await.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use backend_types::DatabaseId;
@@ -39,6 +42,25 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     pub(crate) sampling: Mutex<Sampling>,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) request_ids: RequestIds,
+}
+
+/// Ids of requests: no secret, never twice in one run, and hardly ever in two.
+pub(crate) struct RequestIds(AtomicU64);
+
+impl RequestIds {
+    pub(crate) fn start(now: Moment) -> Self {
+        let mut bytes = [0_u8; 8];
+        if openssl::rand::rand_bytes(&mut bytes).is_err() {
+            bytes = now.0.to_be_bytes();
+        }
+        Self(AtomicU64::new(u64::from_be_bytes(bytes)))
+    }
+
+    /// An odd step comes round only after 2^64; this one looks like chance to a reader.
+    fn next(&self) -> u64 {
+        self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
 }
 
 /// What of the configuration acts on requests and belongs to no database.
@@ -64,12 +86,7 @@ impl Shared {
 
     /// 16 hex digits, the same in both logs and in the answer.
     pub(crate) fn request_id(&self) -> String {
-        let mut bytes = [0_u8; 8];
-        if openssl::rand::rand_bytes(&mut bytes).is_err() {
-            // An id is no secret: the clock tells requests apart just as well.
-            bytes = self.now().0.to_be_bytes();
-        }
-        hex::encode(bytes)
+        hex::encode(self.request_ids.next().to_be_bytes())
     }
 
     pub(crate) fn database(&self, id: &DatabaseId) -> Option<Arc<Database>> {
