@@ -37,6 +37,8 @@ mod database;
 mod doctype;
 mod document;
 mod entities;
+#[cfg(test)]
+mod forms;
 mod group;
 mod hash;
 mod help;

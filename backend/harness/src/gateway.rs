@@ -157,6 +157,12 @@ impl Gateway {
         Dial::plain(on_loopback(address))
     }
 
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Its file.
     #[must_use]
     pub fn config(&self) -> &Path {

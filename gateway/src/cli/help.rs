@@ -52,7 +52,9 @@ fn walk(command: Command, built: &mut Command, path: &str, language: Language) -
     } else {
         command
     };
+    let mut place = 0;
     let command = command.mut_args(|arg| {
+        place += 1;
         let heading = if arg.is_positional() {
             &arguments
         } else {
@@ -62,6 +64,7 @@ fn walk(command: Command, built: &mut Command, path: &str, language: Language) -
         let valued = arg.get_action().takes_values();
         arg.help(help)
             .help_heading(heading.clone())
+            .display_order(place)
             .hide_default_value(valued)
             .hide_possible_values(valued)
     });

@@ -18,6 +18,7 @@ mod addresses;
 mod clients;
 mod compress;
 mod database;
+mod day;
 mod forward;
 mod head;
 mod house_configuration;
