@@ -2,6 +2,7 @@
 #   make run            builds and starts the gateway; ARGS goes to it: make run ARGS='--data /srv/gate'
 #   make test           every test of the workspace
 #   make check          format, lints, licences, bans, sources
+#   make reference      writes the tables of REFERENCE.md and REFERENCE.ru.md from the code
 #   make compare        races the gateway against nginx and HAProxy and writes what it came to into
 #                       BENCHMARKS.md; ARGS goes to it: make compare ARGS='--rounds 9'
 #   make bench          the figures of BENCHMARKS.md that need no gateway; then what to type for the rest
@@ -20,7 +21,7 @@ UNITS ?= $(PREFIX)/lib/systemd/system
 VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 .DEFAULT_GOAL := run
-.PHONY: run build test check compare bench fmt clean install uninstall deb test-deb
+.PHONY: run build test check reference compare bench fmt clean install uninstall deb test-deb
 
 build:
 	@.ci/setup build
@@ -40,6 +41,10 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) deny --offline --locked check bans licenses sources
+
+reference:
+	@.ci/setup build test
+	BLESS=1 $(CARGO) test --quiet --locked -p gateway -p backend -p loadtest --lib --bins reference
 
 compare:
 	@.ci/setup build compare

@@ -89,23 +89,41 @@ impl Message {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
+    use harness::document;
+
     use super::*;
 
-    fn keys(catalogue: &str) -> BTreeSet<&str> {
-        let lines = catalogue.lines();
-        lines
-            .filter_map(|line| line.split_once(" = "))
-            .map(|(key, _)| key)
-            .collect()
-    }
+    const RU_TEXTS: &str = include_str!("messages/ru.ftl");
+    const EN_TEXTS: &str = include_str!("messages/en.ftl");
 
     #[test]
-    fn both_languages_have_every_message() {
-        let (ru, en) = (
-            include_str!("messages/ru.ftl"),
-            include_str!("messages/en.ftl"),
-        );
-        assert_eq!(keys(ru), keys(en));
+    fn both_languages_have_every_message_with_the_same_values() {
+        assert_eq!(document::messages(RU_TEXTS), document::messages(EN_TEXTS));
+    }
+
+    /// Parts of other messages are no codes.
+    #[test]
+    fn the_error_codes_of_the_reference_are_current() {
+        for (file, head, catalogue) in [
+            ("REFERENCE.md", "| code | text |", EN_TEXTS),
+            ("REFERENCE.ru.md", "| код | текст |", RU_TEXTS),
+        ] {
+            let lines = catalogue.lines().filter_map(|line| line.split_once(" = "));
+            let codes = lines.filter(|(key, _)| {
+                !key.starts_with("odata-expected-") && !key.starts_with("odata-limit-")
+            });
+            let rows = codes.map(|(key, text)| {
+                let mut parts = text.split("{ $");
+                let first = parts.next().unwrap_or_default().to_owned();
+                let text = parts.fold(first, |text, part| {
+                    let (value, rest) = part.split_once(" }").unwrap();
+                    text + &value.to_uppercase() + rest
+                });
+                format!("| `{key}` | {text} |\n")
+            });
+            let table = format!("{head}\n|---|---|\n{}", rows.collect::<String>());
+            document::section_is_current(file, "backend-errors", &table);
+        }
     }
 
     /// The text of every source file of the crate.
@@ -124,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_code_names_every_message_and_no_other() {
-        let known = keys(include_str!("messages/ru.ftl"));
+        let known: BTreeSet<&str> = document::messages(RU_TEXTS).into_keys().collect();
         let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
         let quoted: BTreeSet<&str> = code.split('"').collect();
         let unused: Vec<&&str> = known.iter().filter(|key| !quoted.contains(**key)).collect();

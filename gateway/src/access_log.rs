@@ -137,6 +137,75 @@ impl Entry {
     }
 }
 
+/// The fields of a `request` line, for the reference.
+#[cfg(test)]
+pub(crate) const FIELDS: &[crate::reference::Named] = &[
+    (
+        "timestamp",
+        "When it was answered, UTC.",
+        "Когда дан ответ, UTC.",
+    ),
+    ("level", "`INFO`.", "`INFO`."),
+    ("target", "`request`.", "`request`."),
+    ("message", "`request`.", "`request`."),
+    (
+        "request.id",
+        "The number that the client got as `X-Request-Id` and the server behind too.",
+        "Номер запроса: его получают и клиент, и сервер данных в заголовке `X-Request-Id`.",
+    ),
+    (
+        "client.addr",
+        "The client's address: of the socket, or as a trusted proxy says.",
+        "Адрес клиента: адрес соединения или тот, что назвал доверенный прокси.",
+    ),
+    (
+        "database.id",
+        "The database; empty where it was not known yet.",
+        "База; пусто, если до выбора базы дело не дошло.",
+    ),
+    (
+        "user",
+        "Id of the user; absent without a login.",
+        "Идентификатор пользователя; нет, если входа не было.",
+    ),
+    ("method", "HTTP method.", "Метод HTTP."),
+    (
+        "path",
+        "Path without its query, at most 512 characters.",
+        "Путь без параметров, не длиннее 512 знаков.",
+    ),
+    (
+        "status",
+        "Status of the answer; absent when none was sent.",
+        "Код ответа; нет, если ответа не было.",
+    ),
+    (
+        "reason",
+        "Why it was refused or broke off; absent when all went well.",
+        "Почему отказано или оборвалось; нет, если всё в порядке.",
+    ),
+    (
+        "detail",
+        "More of a malformed request or login, in English.",
+        "Подробность о неверно составленном запросе или входе, по-английски.",
+    ),
+    (
+        "duration_us",
+        "Microseconds from the first byte of the request to the last of the answer.",
+        "Микросекунды от первого байта запроса до последнего байта ответа.",
+    ),
+    (
+        "bytes.received",
+        "Bytes of the request's body.",
+        "Байты тела запроса.",
+    ),
+    (
+        "bytes.sent",
+        "Bytes of the answer's body.",
+        "Байты тела ответа.",
+    ),
+];
+
 /// A client that encodes its whole tail sends a query as part of the path
 /// (`session%3Fusername=…&password=…`): what could be one ends the path here.
 fn without_parameters(path: &str) -> &str {

@@ -25,6 +25,7 @@ pub(crate) struct Account {
 
 /// Whose account it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Used {
     #[default]

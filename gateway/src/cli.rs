@@ -127,6 +127,37 @@ const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
 const NOT_RUNNING: u8 = 3;
 
+/// For the reference.
+#[cfg(test)]
+pub(crate) const EXIT_CODES: &[crate::reference::Named] = &[
+    (
+        "0",
+        "Done; `run`: stopped as asked.",
+        "Сделано; `run`: остановлен, как просили.",
+    ),
+    (
+        "1",
+        "Refused or faulty, and nothing was changed; `run`: did not start; `check`: faults, or warnings with `--strict`.",
+        "Отказ или ошибка, ничего не изменено; `run`: не запустился; `check`: есть ошибки, а с `--strict` и предупреждения.",
+    ),
+    (
+        "2",
+        "A command line that cannot be understood.",
+        "Командная строка не понята.",
+    ),
+    (
+        "3",
+        "No gateway runs on this data folder.",
+        "На этой папке данных шлюз не запущен.",
+    ),
+];
+
+/// Everything that can be typed, for the reference.
+#[cfg(test)]
+pub(crate) fn commands(language: Language) -> clap::Command {
+    help::localised(Arguments::command(), language)
+}
+
 pub(crate) fn main() -> ExitCode {
     let language = language();
     ExitCode::from(match parsed(language) {

@@ -81,9 +81,13 @@ pub(crate) struct ListFolder {
 
 /// What `status` shows of one list.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListState {
+    /// Where it lies.
     pub(crate) file: String,
+    /// Entries in force.
     pub(crate) entries: usize,
+    /// Why the file cannot be read, with its line; the list before is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<String>,
 }

@@ -30,6 +30,8 @@ mod messages;
 mod metrics;
 mod page;
 mod port_holder;
+#[cfg(test)]
+mod reference;
 mod request;
 mod server_address;
 mod session_store;

@@ -146,6 +146,18 @@ impl Metrics {
 mod tests {
     use super::*;
 
+    impl Metrics {
+        /// With a sample of every family.
+        pub(crate) fn one_of_each() -> Self {
+            let metrics = Self::new();
+            metrics.refuse("not-found");
+            metrics.handshake_failed("other");
+            metrics.login(&"shop".parse().unwrap(), "good");
+            metrics.answered("shop", 200, 0.001);
+            metrics
+        }
+    }
+
     #[test]
     fn the_page_is_open_metrics_and_ends_with_eof() {
         let metrics = Metrics::new();

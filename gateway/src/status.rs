@@ -46,8 +46,11 @@ pub(crate) struct Told {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ServerPort {
+    /// Port number; outside of `in_force` as saved.
     pub(crate) port: u16,
+    /// Whether it speaks https; outside of `in_force` as saved.
     pub(crate) https: bool,
 }
 
@@ -59,40 +62,58 @@ impl From<&gateway_config::ServerPort> for ServerPort {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BackendState {
+    /// Revision of its directory: grows with every change.
     pub(crate) revision: u64,
+    /// Why it does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<String>,
 }
 
-/// The whole answer of `gateway status --json`.
+/// The whole answer of `gateway status --json`. The comments of its fields and of those below are
+/// the administrator's: they stand in `REFERENCE.md`.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Report {
+    /// Version of the gateway.
     pub(crate) version: String,
+    /// Version of OpenSSL in it.
     pub(crate) openssl: String,
+    /// Process id.
     pub(crate) pid: u32,
+    /// Its file.
     pub(crate) config: ConfigReport,
+    /// Our backend, where one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backend: Option<BackendState>,
+    /// The server port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<ServerReport>,
+    /// Connections now, of all ports.
     pub(crate) connections: usize,
+    /// Every database.
     pub(crate) databases: Vec<DatabaseReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ConfigReport {
+    /// Where it lies.
     pub(crate) file: PathBuf,
+    /// Faults of the newest file; while there are any, the file before is in force.
     pub(crate) faults: Vec<String>,
+    /// What works as written and should be known all the same.
     pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ServerReport {
     /// Takes effect when the server starts.
     #[serde(flatten)]
     pub(crate) saved: ServerPort,
-    /// Absent while the server is stopped.
+    /// As at its last start, while it is not stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) in_force: Option<ServerPort>,
     #[serde(flatten)]
@@ -101,15 +122,21 @@ pub(crate) struct ServerReport {
 
 /// Whether a port serves, and if not, why.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ServiceState {
+    /// Where it listens.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) address: Option<SocketAddr>,
+    /// Whether it serves.
     pub(crate) state: State,
+    /// Why it does not serve, in the asker's language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
     Open,
@@ -117,41 +144,65 @@ pub(crate) enum State {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DatabaseReport {
+    /// Its code.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) id: DatabaseId,
+    /// Its name for people.
     pub(crate) name: String,
+    /// Its folder with the address lists.
     pub(crate) folder: PathBuf,
+    /// A note for people.
     pub(crate) comment: String,
+    /// Where it stands: file and line, or the backend.
     pub(crate) source: String,
+    /// Mode of work: `server`, `folder`, `device`; only `server` opens ports.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) mode: Mode,
     /// What works as wished and should be known all the same.
     pub(crate) warnings: Vec<Warning>,
+    /// Whether its ports speak https.
     pub(crate) https: bool,
+    /// Who judges a login: `gateway`, `upstream`, `none`.
     pub(crate) authentication: String,
+    /// Whether a barcode, or a password without a name, is a login.
     pub(crate) barcode_login: bool,
+    /// Data server port as wished; 0 lets the system choose.
     pub(crate) port: u16,
     #[serde(flatten)]
     pub(crate) data: ServiceState,
+    /// Its print server port, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) print: Option<PrintReport>,
+    /// The service account.
     pub(crate) account: AccountReport,
+    /// Whether goods, tables and reference lists are compressed.
     pub(crate) compress: bool,
-    /// Absent in front of an existing server.
+    /// Whether copies of documents are made: our backend does, an existing server is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backups: Option<bool>,
+    /// How many users it has.
     pub(crate) users: usize,
+    /// Connections now, of its own ports.
     pub(crate) connections: usize,
+    /// Whitelist and blacklist.
     pub(crate) lists: Vec<ListState>,
+    /// The certificate of its ports, where they speak https and it is usable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificate: Option<CertificateReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PrintReport {
+    /// Print server port as wished; 0 lets the system choose.
     pub(crate) port: u16,
     /// The print service; without one the port answers 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<String>,
+    /// `same` as the database, or `pass`: nobody is asked.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) authentication: PrintAuthentication,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
@@ -159,21 +210,31 @@ pub(crate) struct PrintReport {
 
 /// «Учётная запись»; the password is nowhere.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AccountReport {
+    /// Whose account it is: no one's, the shared one, the database's own.
     pub(crate) used: Used,
+    /// Its login name; its password is nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
-    /// False with our backend, which needs none.
+    /// Whether it goes upstream: not with our backend, which needs none.
     pub(crate) sent: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CertificateReport {
+    /// File of the chain.
     pub(crate) file: PathBuf,
+    /// Valid from.
     pub(crate) issued: String,
+    /// Valid until.
     pub(crate) expires: String,
+    /// Days until then.
     pub(crate) days_left: i32,
+    /// SHA-1 thumbprint.
     pub(crate) thumbprint_sha1: String,
+    /// SHA-256 thumbprint.
     pub(crate) thumbprint_sha256: String,
 }
 

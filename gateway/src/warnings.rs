@@ -12,9 +12,11 @@ use crate::{
 };
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Warning {
     /// For programs; the same in every language.
     pub(crate) code: String,
+    /// For people.
     pub(crate) message: String,
 }
 

@@ -78,3 +78,22 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use harness::{commands, document};
+
+    use super::*;
+
+    #[test]
+    fn the_options_of_the_reference_are_current() {
+        for (file, head) in [
+            ("REFERENCE.md", ["option", "meaning"]),
+            ("REFERENCE.ru.md", ["параметр", "значение"]),
+        ] {
+            let text = commands::commands(&mut Arguments::command(), &[], head);
+            document::section_is_current(file, "loadtest", &text);
+        }
+    }
+}

@@ -18,6 +18,8 @@
 
 mod certificate;
 mod client;
+pub mod commands;
+pub mod document;
 mod gateway;
 mod in_front;
 mod network;

@@ -114,3 +114,19 @@ fn a_file_says_what_its_fields_say() {
     assert!(yaml.contains("password: \"$argon2id$x\""), "{yaml}");
     assert!(!yaml.contains("index:"), "{yaml}");
 }
+
+#[test]
+fn a_message_of_several_lines_is_one_with_all_its_values() {
+    let catalogue = "# a = comment\none = text = { $first }\ntwo =\n    { $second }\n    x = { \" \" }\n\nthree=$top\n";
+    let found = document::messages(catalogue);
+    let told: Vec<(&str, Vec<&str>)> = found
+        .iter()
+        .map(|(key, values)| (*key, values.iter().copied().collect()))
+        .collect();
+    let expected = [
+        ("one", vec!["first"]),
+        ("three", vec![]),
+        ("two", vec!["second"]),
+    ];
+    assert_eq!(told, expected);
+}

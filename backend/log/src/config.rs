@@ -1,5 +1,5 @@
 //! The key `log` of both programs' files. The comments of the fields are the administrator's:
-//! they stand in the JSON schemas and in the README's table.
+//! they stand in the JSON schemas and in `REFERENCE.md`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

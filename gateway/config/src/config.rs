@@ -1,5 +1,5 @@
 //! The whole file. The comments of the fields are the administrator's: they stand in the JSON
-//! schema and in the README's table.
+//! schema and in `REFERENCE.md`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

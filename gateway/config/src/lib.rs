@@ -3,8 +3,8 @@
 //! A file is read twice. First by a parser that keeps positions into a [tree](tree), which is
 //! held against the JSON schema of the types ([`shape`]) and then against the rules between keys
 //! ([`rules`]); only a tree without faults is handed to serde_yaml, which fills the types. So the
-//! types are the one source of what is legal: the schema, the README's key table and the messages
-//! follow from them. Anchors, tags and several documents in a file are refused: nothing here may
+//! types are the one source of what is legal: the schema, the list of keys in `REFERENCE.md` and
+//! the messages follow from them. Anchors, tags and several documents in a file are refused: nothing here may
 //! grow beyond the file it was read from.
 //!
 //! A wished change of a file is made to its text ([`change()`]): comments, order and style stay.
@@ -39,7 +39,7 @@ pub use database::{
 };
 pub use edit::Step;
 pub use finding::{Cause, Finding, Severity};
-pub use schema::{json_schema, key_table};
+pub use schema::{Key, Kind, Preset, json_schema, key_list};
 pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
 
 /// The embedded deployment as it is shipped.

@@ -1,4 +1,4 @@
-//! The JSON schema of the file and the README's key table, both made from the types.
+//! The JSON schema of the file and the list of its keys, both made from the types.
 
 use schemars::{Schema, schema_for};
 use serde_json::Value;
@@ -68,66 +68,100 @@ pub(crate) fn is_required(schema: &Value, key: &str) -> bool {
     required.is_some_and(|keys| keys.iter().any(|one| one == key))
 }
 
-/// Every key of the file as a Markdown table: key, what it may be, default, meaning.
-#[must_use]
-pub fn key_table() -> String {
-    let root = json_schema().to_value();
-    let mut table = String::from("| key | value | default | meaning |\n|---|---|---|---|\n");
-    rows(&root, &root, "", &mut table);
-    table
+/// A key, for the reference.
+pub struct Key {
+    /// From the top: `databases[].port`.
+    pub path: String,
+    /// What it may be, any of these.
+    pub values: Vec<Kind>,
+    pub preset: Preset,
+    /// The comment of the field.
+    pub meaning: String,
 }
 
-fn rows(root: &Value, mapping: &Value, above: &str, table: &mut String) {
+/// What a value may be.
+pub enum Kind {
+    /// By its words, look or range, in Markdown.
+    Described(String),
+    Number,
+    Text,
+    Mapping,
+    List(Vec<Kind>),
+}
+
+/// What holds where a key is not written.
+pub enum Preset {
+    Required,
+    Absent,
+    Empty,
+    /// Of the keys below it.
+    Below,
+    Value(String),
+}
+
+/// Every key of a schema's mapping, with those below it.
+#[must_use]
+pub fn key_list(schema: &Value) -> Vec<Key> {
+    let mut list = Vec::new();
+    collect(schema, schema, "", &mut list);
+    list
+}
+
+fn collect(root: &Value, mapping: &Value, above: &str, list: &mut Vec<Key>) {
     for (key, schema) in keys(mapping) {
         let path = crate::tree::join(above, key);
-        let target = resolved(root, schema);
-        let default = match schema.get("default") {
-            _ if is_required(mapping, key) => "required".to_owned(),
-            Some(Value::Null) | None => "absent".to_owned(),
-            Some(Value::String(text)) if text.is_empty() => "empty".to_owned(),
-            Some(Value::Object(_)) => "see below".to_owned(),
-            Some(default) => format!("`{}`", default.to_string().replace('"', "")),
+        let preset = match schema.get("default") {
+            _ if is_required(mapping, key) => Preset::Required,
+            Some(Value::Null) | None => Preset::Absent,
+            Some(Value::String(text)) if text.is_empty() => Preset::Empty,
+            Some(Value::Object(_)) => Preset::Below,
+            Some(default) => Preset::Value(default.to_string().replace('"', "")),
         };
-        let meaning = schema
-            .get("description")
-            .or_else(|| target.get("description"));
+        let own = schema.get("description");
+        let meaning = own.or_else(|| resolved(root, schema).get("description"));
         let meaning = meaning.and_then(Value::as_str).unwrap_or_default();
-        let value = alternatives(root, schema)
-            .into_iter()
-            .filter_map(|one| cell(root, one))
-            .collect::<Vec<_>>()
-            .join(" or ");
-        let meaning = meaning.replace('\n', " ").replace('|', "\\|");
-        *table += &format!("| `{path}` | {value} | {default} | {meaning} |\n");
-        for one in alternatives(root, schema) {
+        let found = alternatives(root, schema);
+        list.push(Key {
+            path: path.clone(),
+            values: found.iter().filter_map(|one| kind(root, one)).collect(),
+            preset,
+            meaning: meaning.replace('\n', " "),
+        });
+        for one in found {
             if is(one, "object") {
-                rows(root, one, &path, table);
+                collect(root, one, &path, list);
             }
-            for item in one
-                .get("items")
-                .into_iter()
-                .flat_map(|item| alternatives(root, item))
-            {
+            for item in items(root, one) {
                 if is(item, "object") {
-                    rows(root, item, &format!("{path}[]"), table);
+                    collect(root, item, &format!("{path}[]"), list);
                 }
             }
         }
     }
 }
 
-/// A value in a cell of the table.
-fn cell(root: &Value, schema: &Value) -> Option<String> {
-    if let Some(item) = schema.get("items") {
-        let items = alternatives(root, item);
-        let items: Vec<String> = items.iter().filter_map(|item| cell(root, item)).collect();
-        return Some(format!("list: {}", items.join(" or ")));
+fn items<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    let item = schema.get("items").into_iter();
+    item.flat_map(|item| alternatives(root, item)).collect()
+}
+
+/// None for what is absent.
+fn kind(root: &Value, schema: &Value) -> Option<Kind> {
+    if schema.get("items").is_some() {
+        let items = items(root, schema);
+        let items = items.into_iter().filter_map(|item| kind(root, item));
+        return Some(Kind::List(items.collect()));
     }
-    let unlisted = [("object", "mapping"), ("string", "text")];
-    describe(schema).or_else(|| {
-        let found = unlisted.iter().find(|(kind, _)| is(schema, kind));
-        found.map(|(_, name)| (*name).to_owned())
-    })
+    if let Some(described) = describe(schema) {
+        return Some(Kind::Described(described));
+    }
+    if is(schema, "object") {
+        return Some(Kind::Mapping);
+    }
+    if is(schema, "integer") {
+        return Some(Kind::Number);
+    }
+    is(schema, "string").then_some(Kind::Text)
 }
 
 /// A value by its words, look or range; none where it has none of these.
@@ -140,9 +174,8 @@ pub(crate) fn describe(schema: &Value) -> Option<String> {
     if let Some(format) = Format::of(schema) {
         return Some(format!("`{}`", format.looks));
     }
-    if is(schema, "integer") {
-        let bound = |name| schema.get(name).map(Value::to_string).unwrap_or_default();
-        return Some(format!("{}…{}", bound("minimum"), bound("maximum")));
+    if let (Some(least), Some(greatest)) = (schema.get("minimum"), schema.get("maximum")) {
+        return Some(format!("{least}…{greatest}"));
     }
     is(schema, "boolean").then(|| "`true`, `false`".to_owned())
 }

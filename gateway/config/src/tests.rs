@@ -792,19 +792,6 @@ fn the_schema_file_is_current() {
     is_current("config/gateway.schema.json", &text);
 }
 
-#[test]
-fn the_key_table_of_the_readme_is_current() {
-    let (begin, end) = ("<!-- keys:begin -->\n", "<!-- keys:end -->");
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = fs::read_to_string(path).unwrap();
-    let (before, rest) = readme.split_once(begin).unwrap();
-    let (_, after) = rest.split_once(end).unwrap();
-    is_current(
-        "README.md",
-        &format!("{before}{begin}{}{end}{after}", key_table()),
-    );
-}
-
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {

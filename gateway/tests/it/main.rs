@@ -32,6 +32,7 @@ mod matrix;
 mod metadata;
 mod ports;
 mod print;
+mod reference;
 mod reload;
 mod rights;
 mod seen;
