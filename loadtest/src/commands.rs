@@ -142,7 +142,7 @@ pub(crate) struct Idle {
     /// The gateway's process, on this machine.
     #[arg(long)]
     pid: u32,
-    /// How many connections, after 500 that warm it up.
+    /// How many connections, after 1250 that use up what the start left free.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u16).range(1..=20_000))]
     count: u16,
 }
@@ -443,10 +443,11 @@ impl Idle {
         let each = runtime()?.block_on(measured)?;
         let report = Report {
             text: format!(
-                "{each:.1} KiB per idle connection, over {} after 500\n",
-                self.count
+                "{each:.1} KiB per idle connection, over {} after {}\n",
+                self.count,
+                idle::WARM_UP
             ),
-            json: json!({"idle_kib": each, "connections": self.count}),
+            json: json!({"idle_kib": each, "connections": self.count, "after": idle::WARM_UP}),
             is_right: true,
         };
         self.common.tell(&report)
