@@ -224,3 +224,56 @@ fn status_shows_every_field_of_the_server_window_in_both_languages() {
         assert!(en.contains(english), "{english}: {en}");
     }
 }
+
+/// The table of the vendor's forms; its options and keys are tested beside the command line.
+const FORMS: &str = include_str!("../../src/cli/forms.txt");
+
+#[test]
+fn every_field_of_every_form_is_a_field_of_the_api() {
+    let shop = Shop::open();
+    let (name, password) = shop.add("a");
+    let account = [
+        "--account",
+        "foo",
+        "--account-password-file",
+        "/etc/password",
+    ];
+    shop.done(&[&["database", "set", "a"][..], &account].concat());
+    let socket = shop.gateway.data().join("backend.sock");
+    let socket = socket.to_str().unwrap();
+    let (_, directory) = harness::tool::curl(["--unix-socket", socket, "http://b/directory"]);
+    let directory: Value = serde_json::from_str(&directory).unwrap();
+    let mut databases = directory["databases"].as_array().unwrap().iter();
+    let database = databases.find(|one| one["id"] == "a").unwrap();
+    let bearer = format!("Bearer {}", log_in(&shop.dial("a"), &name, &password));
+    let metadata = shop
+        .dial("a")
+        .get("/api/v1/$metadata", &[("Authorization", &bearer)]);
+    let metadata = metadata.text();
+    let mut seen = 0;
+    let fields = FORMS.lines().filter(|line| !line.starts_with('#'));
+    for line in fields.filter(|line| line.contains(" | ")) {
+        let field = line.rsplit(" | ").next().unwrap();
+        let Some((kind, name)) = field.split_once('.') else {
+            continue;
+        };
+        seen += 1;
+        if kind == "Database" {
+            assert!(
+                database.pointer(&format!("/{name}")).is_some(),
+                "{field} in {database}"
+            );
+            continue;
+        }
+        let entity = metadata
+            .split("<EntityType ")
+            .find(|part| part.starts_with(&format!("Name=\"{kind}\"")));
+        let entity = entity.unwrap_or_else(|| panic!("no type {kind}"));
+        let entity = entity.split("</EntityType>").next().unwrap();
+        assert!(
+            entity.contains(&format!("Name=\"{name}\"")),
+            "{field} in {entity}"
+        );
+    }
+    assert!(seen > 40, "the table was read: {seen}");
+}
