@@ -6,6 +6,7 @@
 //! sentence is one without a translation, and fails.
 
 mod log;
+mod papers;
 mod russian;
 
 use std::{
