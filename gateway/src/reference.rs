@@ -5,6 +5,7 @@
 //! Russian ones stand in the catalogue, or beside their English in [`russian`]: a changed English
 //! sentence is one without a translation, and fails.
 
+mod codes;
 mod log;
 mod papers;
 mod russian;
@@ -60,6 +61,7 @@ fn both_editions_of_the_reference_are_current_and_every_text_is_translated() {
             ("reasons", edition.reasons()),
             ("metrics", edition.metrics()),
             ("errors", edition.errors()),
+            ("command-codes", edition.command_codes()),
         ];
         edition.assert_translated();
         for (name, text) in sections {

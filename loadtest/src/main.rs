@@ -90,7 +90,7 @@ mod tests {
     fn the_options_of_the_reference_are_current() {
         for (file, head) in [
             ("REFERENCE.md", ["option", "meaning"]),
-            ("REFERENCE.ru.md", ["параметр", "значение"]),
+            ("REFERENCE.ru.md", ["параметр", "что значит"]),
         ] {
             let text = commands::commands(&mut Arguments::command(), &[], head);
             document::section_is_current(file, "loadtest", &text);

@@ -5,9 +5,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // The tables.
     ("Options of every command:", "Параметры всех команд:"),
     ("option", "параметр"),
-    ("meaning", "значение"),
+    ("meaning", "что значит"),
     ("key", "ключ"),
-    ("value", "что пишется"),
+    ("value", "вид"),
     ("default", "по умолчанию"),
     ("field", "поле"),
     ("message", "сообщение"),
