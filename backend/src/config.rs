@@ -4,7 +4,7 @@
 //! allowed there and the key that was probably meant.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Value;
 
-use crate::{Listen, Options, SharedKey};
+use crate::{Listen, Options, SharedKey, messages::Message};
 
 const KEYS: [&str; 5] = ["data", "listen", "key_file", "language", "log"];
 const SHORTEST_KEY: usize = 16;
@@ -68,7 +68,7 @@ pub struct Fault {
     pub column: usize,
     pub key: String,
     /// What is wrong and what would be right.
-    pub text: String,
+    pub(crate) said: Message,
 }
 
 /// Why the file cannot be used.
@@ -78,37 +78,55 @@ pub enum ConfigError {
     Faults { file: PathBuf, faults: Vec<Fault> },
 }
 
-impl std::error::Error for ConfigError {}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ConfigError {
+    /// For who started the program: a line for each fault.
+    #[must_use]
+    pub fn words(&self, language: Language) -> String {
         match self {
-            Self::Unreadable { file, source } => write!(f, "{}: {source}", file.display()),
+            Self::Unreadable { file, source } => unreadable(file, source).in_language(language),
             Self::Faults { file, faults } => {
                 let lines = faults.iter().map(|fault| {
                     let Fault {
                         line,
                         column,
                         key,
-                        text,
+                        said,
                     } = fault;
-                    format!("{}:{line}:{column}: {key}: {text}", file.display())
+                    let said = said.in_language(language);
+                    format!("{}:{line}:{column}: {key}: {said}", file.display())
                 });
-                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+                lines.collect::<Vec<_>>().join("\n")
             }
         }
     }
 }
 
+fn unreadable(file: &Path, source: &io::Error) -> Message {
+    Message::new("start-file-unreadable")
+        .with("file", file.display())
+        .with("detail", source)
+}
+
 /// Why a file with the shared key cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum KeyError {
-    #[error("{file} cannot be read: {source}")]
     File { file: PathBuf, source: io::Error },
-    #[error("{file} has the mode {mode:o}; a key is readable by its owner alone (0600)")]
     Readable { file: PathBuf, mode: u32 },
-    #[error("{file} holds no key: {SHORTEST_KEY} visible ASCII characters or more, on one line")]
     NoKey { file: PathBuf },
+}
+
+impl KeyError {
+    fn message(&self) -> Message {
+        match self {
+            Self::File { file, source } => unreadable(file, source),
+            Self::Readable { file, mode } => Message::new("start-key-open")
+                .with("file", file.display())
+                .with("mode", format!("{mode:o}")),
+            Self::NoKey { file } => Message::new("start-key-none")
+                .with("file", file.display())
+                .with("least", SHORTEST_KEY),
+        }
+    }
 }
 
 /// The JSON schema of the file.
@@ -140,21 +158,21 @@ fn parse(text: &str) -> Result<Configuration, Vec<Fault>> {
     let map = match serde_yaml::from_str(text) {
         Ok(Value::Mapping(map)) => map,
         Ok(Value::Null) => serde_yaml::Mapping::new(),
-        Ok(_) => return Err(faults.with("", "a map of keys and values was expected")),
+        Ok(_) => return Err(faults.with("", Message::new("start-yaml-map"))),
         Err(error) => return Err(faults.with_syntax(&error)),
     };
     for (key, value) in &map {
         let key = key.as_str().unwrap_or_default();
         match (key, value.as_str()) {
             ("data" | "key_file", Some(path)) if !path.is_empty() => {}
-            ("data" | "key_file", _) => faults.add(key, "a path was expected"),
+            ("data" | "key_file", _) => faults.add(key, Message::new("start-yaml-path")),
             ("listen", Some(listen)) if listen_of(listen).is_some() => {}
-            ("listen", _) => faults.add(key, "unix:PATH or ADDRESS:PORT was expected"),
+            ("listen", _) => faults.add(key, Message::new("start-yaml-listen")),
             ("language", Some("ru" | "en")) => {}
-            ("language", _) => faults.add(key, "ru or en was expected"),
+            ("language", _) => faults.add(key, Message::new("start-yaml-language")),
             ("log", _) => {
                 if let Some(fault) = log_fault(value) {
-                    faults.add(key, &fault);
+                    faults.add(key, fault);
                 }
             }
             _ => faults.add_unknown(key),
@@ -162,7 +180,7 @@ fn parse(text: &str) -> Result<Configuration, Vec<Fault>> {
     }
     for required in ["data", "listen"] {
         if !map.contains_key(required) {
-            faults.add(required, "the key is missing");
+            faults.add(required, Message::new("start-yaml-key-missing"));
         }
     }
     let said = |key: &str| map.get(key).and_then(Value::as_str);
@@ -170,15 +188,12 @@ fn parse(text: &str) -> Result<Configuration, Vec<Fault>> {
     let key = match said("key_file").map(|file| read_key(Path::new(file))) {
         Some(Ok(key)) => Some(key),
         Some(Err(error)) => {
-            faults.add("key_file", &error.to_string());
+            faults.add("key_file", error.message());
             None
         }
         None => {
             if matches!(listen, Some(Listen::Tcp(_))) {
-                faults.add(
-                    "listen",
-                    "over TCP a shared key is needed: key_file is missing",
-                );
+                faults.add("listen", Message::new("start-yaml-tcp-needs-key"));
             }
             None
         }
@@ -199,10 +214,10 @@ fn parse(text: &str) -> Result<Configuration, Vec<Fault>> {
 }
 
 /// What is wrong below `log`: the first thing is told, with the key that it is about.
-fn log_fault(value: &Value) -> Option<String> {
+fn log_fault(value: &Value) -> Option<Message> {
     let log: Log = match serde_yaml::from_value(value.clone()) {
         Ok(log) => log,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Some(Message::new("start-yaml-log").with("detail", error)),
     };
     let ranges = [
         ("file_mib", log.file_mib, 1..=4096),
@@ -215,8 +230,14 @@ fn log_fault(value: &Value) -> Option<String> {
     ];
     ranges.into_iter().find_map(|(key, number, range)| {
         let (least, most) = range.clone().into_inner();
-        let told = format!("{key}: {number} is outside of {least} to {most}");
-        (!range.contains(&number)).then_some(told)
+        let told = || {
+            Message::new("start-yaml-log-range")
+                .with("key", key)
+                .with("number", number)
+                .with("least", least)
+                .with("most", most)
+        };
+        (!range.contains(&number)).then(told)
     })
 }
 
@@ -258,7 +279,7 @@ struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    fn add(&mut self, key: &str, text: &str) {
+    fn add(&mut self, key: &str, said: Message) {
         // The map is flat: a key stands at the beginning of its line.
         let at_key = |line: &str| {
             let rest = line.strip_prefix(key);
@@ -273,21 +294,21 @@ impl Faults<'_> {
             line,
             column: 1,
             key: key.to_owned(),
-            text: text.to_owned(),
+            said,
         });
     }
 
     fn add_unknown(&mut self, key: &str) {
         let nearest = KEYS.into_iter().min_by_key(|known| distance(known, key));
-        let text = match nearest.filter(|known| distance(known, key) <= 2) {
-            Some(nearest) => format!("there is no such key; {nearest} was probably meant"),
-            None => format!("there is no such key; there are {}", KEYS.join(", ")),
+        let said = match nearest.filter(|known| distance(known, key) <= 2) {
+            Some(nearest) => Message::new("start-yaml-nearest").with("nearest", nearest),
+            None => Message::new("start-yaml-unknown").with("keys", KEYS.join(", ")),
         };
-        self.add(key, &text);
+        self.add(key, said);
     }
 
-    fn with(mut self, key: &str, text: &str) -> Vec<Fault> {
-        self.add(key, text);
+    fn with(mut self, key: &str, said: Message) -> Vec<Fault> {
+        self.add(key, said);
         self.found
     }
 
@@ -299,7 +320,7 @@ impl Faults<'_> {
             line,
             column,
             key: "yaml".to_owned(),
-            text: error.to_string(),
+            said: Message::new("start-yaml-syntax").with("detail", error),
         });
         self.found
     }
@@ -352,13 +373,16 @@ mod tests {
         ];
         assert_eq!(told, expected);
         let unknown = faults.iter().find(|fault| fault.key == "dat").unwrap();
-        assert!(
-            unknown.text.contains("data was probably meant"),
-            "{}",
-            unknown.text
-        );
+        let said = unknown.said.in_language(Language::En);
+        assert!(said.contains("data was probably meant"), "{said}");
         let file = PathBuf::from("backend.yaml");
-        let shown = ConfigError::Faults { file, faults }.to_string();
+        let shown = ConfigError::Faults { file, faults };
+        let russian = shown.words(Language::Ru);
+        assert!(
+            russian.contains("backend.yaml:2:1: language: ожидалось ru или en"),
+            "{russian}"
+        );
+        let shown = shown.words(Language::En);
         assert!(
             shown.contains("backend.yaml:2:1: language: ru or en was expected"),
             "{shown}"
@@ -400,7 +424,7 @@ mod tests {
         let told = |log: &str| {
             let text = format!("data: d\nlisten: unix:s\nlog: {log}\n");
             let faults = parse(&text).map(|found| found.log).unwrap_err();
-            (faults[0].line, faults[0].text.clone())
+            (faults[0].line, faults[0].said.in_language(Language::En))
         };
         for (log, expected) in [
             ("{fil_mib: 8}", "unknown field `fil_mib`"),

@@ -11,7 +11,7 @@ mod demo;
 mod directory;
 mod entity;
 mod identity;
-mod messages;
+pub mod messages;
 #[allow(
     dead_code,
     unused_imports,
@@ -28,5 +28,5 @@ mod template;
 pub use demo::{DemoDatabase, DemoError, FirstStart, SAMPLE_DOCUMENT};
 pub use secrets::SecretError;
 pub use server::SharedKey;
-pub use start::{Listen, Options, Running, StartError, start, start_on};
+pub use start::{DataFolder, Listen, Options, Running, StartError, start, start_on, take_folder};
 pub use storage::OpenError;

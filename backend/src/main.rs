@@ -1,38 +1,54 @@
 //! The backend as a process of its own, for a separate host or many gateways.
 
-use std::{net::TcpListener, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt::Display, net::TcpListener, path::PathBuf, process::ExitCode, time::Duration};
 
-use backend::{FirstStart, Running, config::Configuration, systemd};
-use clap::Parser;
+use backend::{FirstStart, Running, config::Configuration, messages::CATALOGUE, systemd};
+use backend_types::Language;
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use log_files::first_passwords;
 use tokio::signal::unix::{SignalKind, signal};
+use words::command_line;
 
-/// The plain-HTTP data service behind Smarts Gateway.
+/// Help comes from the catalogue in the reader's language.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long, default_value = "config/backend.yaml")]
+    #[arg(long, value_name = "FILE", default_value = "config/backend.yaml")]
     config: PathBuf,
 }
 
 fn main() -> ExitCode {
     let inherited = systemd::inherited();
+    let language = words::of_environment();
+    let given = commands(language).try_get_matches();
+    let arguments = match given.and_then(|given| Arguments::from_arg_matches(&given)) {
+        Ok(arguments) => arguments,
+        Err(fault) => return command_line::explain(&fault, language).into(),
+    };
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(run(inherited)),
-        Err(fault) => refuse(&fault),
+        Ok(runtime) => runtime.block_on(run(inherited, arguments, language)),
+        Err(fault) => refuse(&fault.to_string()),
     }
 }
 
-async fn run(inherited: Option<TcpListener>) -> ExitCode {
-    let arguments = Arguments::parse();
+/// Everything that can be typed, with its help.
+fn commands(language: Language) -> Command {
+    command_line::localised(Arguments::command(), language, &CATALOGUE)
+}
+
+async fn run(inherited: Option<TcpListener>, arguments: Arguments, language: Language) -> ExitCode {
     let Configuration { options, log } = match backend::config::read(&arguments.config) {
         Ok(read) => read,
-        Err(fault) => return refuse(&fault),
+        Err(fault) => return refuse(&fault.words(language)),
+    };
+    // Before the log: that of a backend that runs here is not ours to write.
+    let folder = match backend::take_folder(&options.data) {
+        Ok(folder) => folder,
+        Err(fault) => return refuse(&fault.words(language)),
     };
     let _log = match log_files::start(&log, &options.data, "backend", "") {
         Ok(guard) => guard,
-        Err(fault) => return refuse(&format!("the log cannot be written: {fault}")),
+        Err(fault) => return refuse(&say(language, "start-log", "detail", &fault)),
     };
     // Before the ready line: a signal right after it must find its receiver.
     let (terminated, interrupted) = match (
@@ -40,13 +56,16 @@ async fn run(inherited: Option<TcpListener>) -> ExitCode {
         signal(SignalKind::interrupt()),
     ) {
         (Ok(terminated), Ok(interrupted)) => (terminated, interrupted),
-        (Err(fault), _) | (_, Err(fault)) => return refuse(&fault),
+        (Err(fault), _) | (_, Err(fault)) => return refuse(&fault.to_string()),
     };
-    let running = match backend::start_on(inherited, options).await {
+    let running = match backend::start_on(inherited, folder, options).await {
         Ok(running) => running,
-        Err(fault) => return refuse(&fault),
+        Err(fault) => {
+            tracing::error!(%fault, "not started");
+            return refuse(&fault.words(language));
+        }
     };
-    announce(&running);
+    announce(&running, language);
     systemd::ready(&running.address().to_string());
     tokio::select! {
         () = wait(terminated, interrupted) => {}
@@ -85,14 +104,20 @@ async fn wait(
     clippy::print_stdout,
     reason = "the ready line and the first passwords are the output"
 )]
-fn announce(running: &Running) {
+fn announce(running: &Running, language: Language) {
     if let Some(first_start) = running.first_start() {
         let users = users(first_start);
         // A service's stdout is kept in the journal, where no password may be.
         match first_passwords::aside(&users) {
             Ok(None) => print!("{users}"),
-            Ok(Some(file)) => println!("the first passwords stand in {}", file.display()),
-            Err(fault) => println!("the first passwords are lost: {fault}"),
+            Ok(Some(file)) => {
+                let file = file.display();
+                println!("{}", say(language, "start-first-passwords", "file", &file));
+            }
+            Err(fault) => {
+                let lost = say(language, "start-first-passwords-lost", "detail", &fault);
+                println!("{lost}");
+            }
         }
     }
     println!(
@@ -117,28 +142,38 @@ fn users(first_start: &FirstStart) -> String {
     text
 }
 
-/// For who started it; whoever comes later reads the log.
-fn refuse(fault: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("{fault}");
-    tracing::error!("{fault}");
+fn say(language: Language, key: &str, name: &'static str, value: &dyn Display) -> String {
+    words::text(&CATALOGUE, language, key, &[(name, &value.to_string())])
+}
+
+/// For who started it.
+fn refuse(words: &str) -> ExitCode {
+    eprintln!("{words}");
     ExitCode::FAILURE
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-    use harness::{commands, document};
+    use harness::document;
 
     use super::*;
 
     #[test]
     fn the_options_of_the_reference_are_current() {
-        for (file, head) in [
-            ("REFERENCE.md", ["option", "meaning"]),
-            ("REFERENCE.ru.md", ["параметр", "что значит"]),
+        for (file, language, head) in [
+            ("REFERENCE.md", Language::En, ["option", "meaning"]),
+            ("REFERENCE.ru.md", Language::Ru, ["параметр", "что значит"]),
         ] {
-            let text = commands::commands(&mut Arguments::command(), &[], head);
+            let text = harness::commands::commands(&mut commands(language), &[], head);
             document::section_is_current(file, "backend-command", &text);
+        }
+    }
+
+    #[test]
+    fn every_option_has_its_help_in_both_languages() {
+        for language in Language::ALL {
+            let found = command_line::without_help(&Arguments::command(), language, &CATALOGUE);
+            assert!(found.is_empty(), "{language:?}: {found:#?}");
         }
     }
 }

@@ -29,6 +29,7 @@ use tokio::{
 use crate::{
     backups::Backups,
     demo::{self, DemoError, FirstStart},
+    messages::Message,
     secrets::Hasher,
     server::{self, Listener, SharedKey, State},
     storage::{OpenError, Storage, directory},
@@ -70,24 +71,64 @@ pub struct Options {
 }
 
 /// Why the service did not start. Nothing listens then.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum StartError {
-    #[error("the data folder {folder} cannot be used: {source}")]
     Folder { folder: PathBuf, source: io::Error },
-    #[error("the data folder {folder} is in use by another process")]
     InUse { folder: PathBuf },
-    #[error("the data folder {folder}: {source}")]
     Storage { folder: PathBuf, source: OpenError },
-    #[error(transparent)]
-    Demo(#[from] DemoError),
-    #[error(
-        "the socket path {path} has {bytes} bytes; a Unix socket takes at most {SOCKET_PATH_BYTES}"
-    )]
+    Demo(DemoError),
     SocketPathTooLong { path: PathBuf, bytes: usize },
-    #[error("listening on {address} needs a shared key: over TCP anyone could connect")]
     NoKey { address: SocketAddr },
-    #[error("cannot listen on {listen}: {source}")]
     Listen { listen: Listen, source: io::Error },
+}
+
+impl StartError {
+    /// For who started the program; causes that only an engineer can mend stay English.
+    #[must_use]
+    pub fn words(&self, language: Language) -> String {
+        let message = match self {
+            Self::Folder { folder, source } => Message::new("start-folder")
+                .with("folder", folder.display())
+                .with("detail", source),
+            Self::InUse { folder } => Message::new("start-in-use").with("folder", folder.display()),
+            Self::Storage { folder, source } => Message::new("start-storage")
+                .with("folder", folder.display())
+                .with("detail", source),
+            Self::Demo(source) => Message::new("start-demo").with("detail", source),
+            Self::SocketPathTooLong { path, bytes } => Message::new("start-socket-path")
+                .with("path", path.display())
+                .with("bytes", bytes)
+                .with("most", SOCKET_PATH_BYTES),
+            Self::NoKey { address } => Message::new("start-no-key").with("address", address),
+            Self::Listen { listen, source } => Message::new("start-listen")
+                .with("listen", listen)
+                .with("detail", source),
+        };
+        message.in_language(language)
+    }
+}
+
+/// As the log has it.
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(Language::En))
+    }
+}
+
+/// Its causes stand in its words.
+impl std::error::Error for StartError {}
+
+impl From<DemoError> for StartError {
+    fn from(fault: DemoError) -> Self {
+        Self::Demo(fault)
+    }
+}
+
+/// The data folder while it is this process's alone.
+#[derive(Debug)]
+pub struct DataFolder {
+    /// Held until the end.
+    _lock: File,
 }
 
 /// The service while it runs. Dropping it ends it too, but nothing waits for the end then.
@@ -99,8 +140,7 @@ pub struct Running {
     connections: JoinHandle<()>,
     copies: JoinHandle<()>,
     writer: JoinHandle<()>,
-    /// Held until the end.
-    _lock: File,
+    _folder: DataFolder,
 }
 
 /// Starts the service on the runtime that this is called on.
@@ -108,21 +148,23 @@ pub struct Running {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(options: Options) -> Result<Running, StartError> {
-    start_on(None, options).await
+    let folder = take_folder(&options.data)?;
+    start_on(None, folder, options).await
 }
 
-/// As [`start`], on the socket that the process before has left open where it is the one wanted.
+/// As [`start`], on the folder of the options that is taken already, and on the socket that the
+/// process before has left open where it is the one wanted.
 ///
 /// # Errors
 /// See [`StartError`].
 pub async fn start_on(
     inherited: Option<std::net::TcpListener>,
+    folder: DataFolder,
     options: Options,
 ) -> Result<Running, StartError> {
     if let (Listen::Tcp(address), None) = (&options.listen, &options.key) {
         return Err(StartError::NoKey { address: *address });
     }
-    let lock = lock_folder(&options.data)?;
     let (storage, writer) =
         Storage::open(&options.data)
             .await
@@ -163,7 +205,7 @@ pub async fn start_on(
         connections,
         copies,
         writer,
-        _lock: lock,
+        _folder: folder,
     })
 }
 
@@ -212,8 +254,11 @@ impl Running {
     }
 }
 
-/// Makes the folder and takes it for this process.
-fn lock_folder(folder: &Path) -> Result<File, StartError> {
+/// Makes the folder and takes it for this process. Until then not even a log may be written there.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn take_folder(folder: &Path) -> Result<DataFolder, StartError> {
     let fault = |source| StartError::Folder {
         folder: folder.to_owned(),
         source,
@@ -236,7 +281,7 @@ fn lock_folder(folder: &Path) -> Result<File, StartError> {
         .open(folder.join(LOCK_FILE))
         .map_err(fault)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(DataFolder { _lock: lock }),
         Err(TryLockError::WouldBlock) => Err(StartError::InUse {
             folder: folder.to_owned(),
         }),

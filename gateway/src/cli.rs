@@ -15,6 +15,7 @@ use backend_types::Language;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
+use words::command_line;
 
 use crate::{
     admin_client::{AdminClient, AdminError},
@@ -41,7 +42,6 @@ mod entities;
 mod forms;
 mod group;
 mod hash;
-mod help;
 mod list;
 mod property;
 mod run;
@@ -124,7 +124,6 @@ type Outcome = Result<(), Failure>;
 
 const DONE: u8 = 0;
 const REFUSED: u8 = 1;
-const USAGE: u8 = 2;
 const NOT_RUNNING: u8 = 3;
 
 /// For the reference.
@@ -152,17 +151,16 @@ pub(crate) const EXIT_CODES: &[crate::reference::Named] = &[
     ),
 ];
 
-/// Everything that can be typed, for the reference.
-#[cfg(test)]
+/// Everything that can be typed, with its help.
 pub(crate) fn commands(language: Language) -> clap::Command {
-    help::localised(Arguments::command(), language)
+    command_line::localised(Arguments::command(), language, &messages::CATALOGUE)
 }
 
 pub(crate) fn main() -> ExitCode {
-    let language = language();
+    let language = words::of_environment();
     ExitCode::from(match parsed(language) {
         Ok((arguments, further)) => carry_out(arguments, further, language),
-        Err(fault) => help::explain(&fault, language),
+        Err(fault) => command_line::explain(&fault, language),
     })
 }
 
@@ -171,8 +169,7 @@ pub(crate) fn main() -> ExitCode {
 fn parsed(language: Language) -> Result<(Arguments, Vec<Arguments>), clap::Error> {
     let given: Vec<OsString> = std::env::args_os().collect();
     let parse = |line: &[OsString]| {
-        let command = help::localised(Arguments::command(), language);
-        Arguments::from_arg_matches(&command.try_get_matches_from(line)?)
+        Arguments::from_arg_matches(&commands(language).try_get_matches_from(line)?)
     };
     let is = |place: usize, word: &str| given.get(place).is_some_and(|given| given == word);
     if !is(1, "database") {
@@ -229,7 +226,7 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         Some(Command::Document(document)) => document::run(document, &session),
         Some(Command::Hash) => hash::run(&session),
         Some(Command::Completions { shell }) => {
-            let mut command = help::localised(Arguments::command(), language);
+            let mut command = commands(language);
             clap_complete::generate(shell, &mut command, "gateway", &mut std::io::stdout());
             Ok(())
         }
@@ -320,13 +317,30 @@ impl Session {
     }
 }
 
-/// The administrator's language: `LC_ALL`, `LC_MESSAGES`, `LANG`, else Russian.
-fn language() -> Language {
-    let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    match set {
-        Some(locale) if locale.to_ascii_lowercase().starts_with("en") => Language::En,
-        Some(_) | None => Language::Ru,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_and_every_option_has_its_help_in_both_languages() {
+        for language in Language::ALL {
+            let command = Arguments::command();
+            let found = command_line::without_help(&command, language, &messages::CATALOGUE);
+            assert!(found.is_empty(), "{language:?}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn help_is_in_the_language_asked_for() {
+        let help = |language| commands(language).render_long_help().to_string();
+        let russian = help(Language::Ru);
+        assert!(russian.contains("Использование: "), "{russian}");
+        assert!(!russian.contains("[OPTIONS]"), "{russian}");
+        assert!(help(Language::En).contains("Usage: "));
+    }
+
+    #[test]
+    fn the_tree_of_words_is_sound() {
+        commands(Language::Ru).debug_assert();
     }
 }

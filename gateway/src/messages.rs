@@ -2,12 +2,10 @@
 //!
 //! Texts lie in `messages/{ru,en}.ftl`; log lines do not pass through here, they are English.
 
-use std::{borrow::Cow, collections::HashMap, net::SocketAddr};
+use std::net::SocketAddr;
 
 pub(crate) use backend_types::Language;
-use fluent_templates::{
-    LanguageIdentifier, Loader, fluent_bundle::FluentValue, langid, static_loader,
-};
+use fluent_templates::static_loader;
 use gateway_policy::{
     ports::{Clash, Holder},
     refusal::Refusal,
@@ -16,36 +14,21 @@ use gateway_policy::{
 use crate::{listeners::PortFault, port_holder::PortHolder};
 
 static_loader! {
-    static CATALOGUE = {
+    pub(crate) static CATALOGUE = {
         locales: "./src/messages",
         fallback_language: "ru",
         customise: |bundle| bundle.set_use_isolating(false),
     };
 }
 
-const RU: LanguageIdentifier = langid!("ru");
-const EN: LanguageIdentifier = langid!("en");
-
 /// The text of `key` with `values` in their places.
 pub(crate) fn text(language: Language, key: &str, values: &[(&'static str, &str)]) -> String {
-    let id = match language {
-        Language::Ru => &RU,
-        Language::En => &EN,
-    };
-    let values: HashMap<Cow<'static, str>, FluentValue<'_>> = values
-        .iter()
-        .map(|(name, value)| (Cow::Borrowed(*name), FluentValue::from(*value)))
-        .collect();
-    CATALOGUE.lookup_with_args(id, key, &values)
+    words::text(&CATALOGUE, language, key, values)
 }
 
 /// The text of `key`, which takes no values, where the language has one.
 pub(crate) fn find(language: Language, key: &str) -> Option<String> {
-    let id = match language {
-        Language::Ru => &RU,
-        Language::En => &EN,
-    };
-    CATALOGUE.try_lookup(id, key)
+    words::find(&CATALOGUE, language, key)
 }
 
 /// What the client reads of a refusal: as little as it may know.

@@ -70,14 +70,20 @@ fn split<'a>(file: &str, text: &'a str, name: &str) -> [&'a str; 3] {
 
 /// The messages of a Fluent catalogue, each with the values that it takes. Texts of several lines
 /// and attributes are parts of their message.
+///
+/// # Panics
+/// When a key stands twice: every lookup of a program would, and that without naming it.
 #[must_use]
+#[track_caller]
 pub fn messages(catalogue: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut last = None;
     for line in catalogue.lines() {
         let begins = line.starts_with(|first: char| first.is_ascii_alphabetic());
         if let Some((key, _)) = line.split_once('=').filter(|_| begins) {
-            last = Some(key.trim_end());
+            let key = key.trim_end();
+            assert!(!found.contains_key(key), "the key {key} stands twice");
+            last = Some(key);
         }
         let Some(values) = last.map(|key| found.entry(key).or_default()) else {
             continue;

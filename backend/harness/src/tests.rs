@@ -116,6 +116,12 @@ fn a_file_says_what_its_fields_say() {
 }
 
 #[test]
+#[should_panic(expected = "the key two stands twice")]
+fn a_key_that_stands_twice_is_named() {
+    drop(document::messages("one = 1\ntwo = 2\nthree = 3\ntwo = 4\n"));
+}
+
+#[test]
 fn a_message_of_several_lines_is_one_with_all_its_values() {
     let catalogue = "# a = comment\none = text = { $first }\ntwo =\n    { $second }\n    x = { \" \" }\n\nthree=$top\n";
     let found = document::messages(catalogue);

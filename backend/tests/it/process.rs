@@ -111,13 +111,42 @@ async fn the_log_lies_in_the_data_folder_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_second_process_on_the_folder_is_refused_and_writes_nothing_into_the_log_of_the_first() {
+    let place = Place::new();
+    let file = place.path().join("backend.yaml");
+    let yaml = fs::read_to_string(&file).unwrap();
+    fs::write(&file, yaml.replace("{to: stderr}", "{level: info}")).unwrap();
+    let mut first = place.start();
+    let log = place.path().join("data/log/backend.log");
+    let written = || fs::read_to_string(&log).unwrap_or_default();
+    let before = eventually(DEADLINE, "the line of the start", || {
+        Some(written()).filter(|lines| lines.contains("the backend listens"))
+    });
+    for (language, words) in [
+        ("ru_RU.UTF-8", "уже пользуется другой процесс"),
+        ("en_GB.UTF-8", "is in use by another process"),
+    ] {
+        let mut second = Command::new(BINARY);
+        second
+            .args(["--config", "backend.yaml"])
+            .env("LC_ALL", language)
+            .current_dir(place.path());
+        let mut second = Process::spawn(second);
+        assert_eq!(second.wait_exit(DEADLINE).code(), Some(1));
+        assert!(second.stderr().contains(words), "{}", second.stderr());
+    }
+    assert_eq!(written(), before);
+    assert_eq!(first.terminate().code(), Some(0));
+}
+
+#[tokio::test]
 async fn over_tcp_the_binary_wants_a_key_file_of_its_owner() {
     let place = Place::new();
     place.configure("127.0.0.1:0", "");
     let mut process = Process::start(BINARY, ["--config", "backend.yaml"], place.path());
     assert_eq!(process.wait_exit(DEADLINE).code(), Some(1));
     assert!(
-        process.stderr().contains("a shared key is needed"),
+        process.stderr().contains("нужен общий ключ"),
         "{}",
         process.stderr()
     );

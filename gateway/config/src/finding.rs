@@ -1,8 +1,6 @@
 //! What is wrong, where, and the words for it.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
-
-use fluent_templates::{LanguageIdentifier, Loader, langid};
+use std::fmt;
 
 use crate::{Language, tree::Mark};
 
@@ -171,17 +169,7 @@ impl Findings {
 }
 
 pub(crate) fn say(language: Language, id: &str, arguments: &[(&'static str, &str)]) -> String {
-    const RU: LanguageIdentifier = langid!("ru");
-    const EN: LanguageIdentifier = langid!("en");
-    let language = match language {
-        Language::Ru => &RU,
-        Language::En => &EN,
-    };
-    let arguments: HashMap<Cow<'static, str>, _> = arguments
-        .iter()
-        .map(|&(name, value)| (Cow::Borrowed(name), value.to_owned().into()))
-        .collect();
-    MESSAGES.lookup_with_args(language, id, &arguments)
+    words::text(&MESSAGES, language, id, arguments)
 }
 
 /// One line a cause: severity, name, arguments of its message, id of its message.
@@ -315,6 +303,8 @@ impl std::error::Error for Cause {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -338,10 +328,13 @@ mod tests {
             ("step-delete", &[]),
         ];
         for (language, text) in texts {
-            let lines: HashMap<&str, &str> = text
-                .lines()
-                .filter_map(|line| line.split_once(" = "))
-                .collect();
+            let mut lines = HashMap::new();
+            for (id, line) in text.lines().filter_map(|line| line.split_once(" = ")) {
+                assert!(
+                    lines.insert(id, line).is_none(),
+                    "{language}: the key {id} stands twice"
+                );
+            }
             let wanted = Cause::MESSAGES.iter().chain(other);
             for (id, arguments) in wanted.clone() {
                 let line = lines

@@ -3,10 +3,10 @@
 //! are held against the same table end to end.
 
 use backend_types::Language;
-use clap::{Command, CommandFactory};
+use clap::Command;
 use serde_json::Value;
 
-use super::{Arguments, help};
+use super::commands;
 
 const FORMS: &str = include_str!("forms.txt");
 
@@ -55,7 +55,7 @@ fn help_of(root: &Command, path: &str) -> Option<String> {
 #[test]
 fn every_field_of_every_form_has_its_command_and_its_label_in_both_languages() {
     for language in Language::ALL {
-        let root = help::localised(Arguments::command(), language);
+        let root = commands(language);
         for field in all() {
             let label = match language {
                 Language::Ru => field.ru,

@@ -152,27 +152,7 @@ confirm-yes-missing = To confirm, add --yes
 confirm-type-yes = Type "yes" to go on:
 confirm-declined = Nothing was changed
 
-help-word-usage = Usage
-help-word-options = [OPTIONS]
-help-word-command = <COMMAND>
-help-heading-options = Options
-help-heading-arguments = Arguments
-help-heading-commands = Commands
-help-values = {" "}[values: { $values }]
-help-default = {" "}[default: { $value }]
-
-usage-see-help = More: --help
-usage-unknown = Unknown option { $argument }
-usage-no-such-word = There is no command "{ $word }"
-usage-missing = Missing: { $argument }
-usage-word-missing = Nothing is said to do: a command is missing
-usage-value-missing = { $argument } lacks its value
-usage-bad-value = The value "{ $value }" does not fit { $argument }
-usage-conflict = { $argument } does not go with another option
-
 help = Security gateway in front of a Mobile SMARTS data server. Without a command: run it.
-help-arg-help = Show this help
-help-arg-version = Show the version
 help-arg-data = Data folder of the gateway, by default the one in the configuration file; with run, in place of it
 help-arg-json = Answer in JSON
 help-arg-config = Configuration file; by default the installed one (/etc/smarts-gateway/gateway.yaml), without it config/gateway.yaml
@@ -400,7 +380,6 @@ file-unreadable = The file { $file } cannot be read: { $cause }
 secret-again = Again:
 secret-differs = The two differ, nothing was changed
 secret-empty = A password or a barcode cannot be empty
-
 
 head-ident = Id
 head-role = Role

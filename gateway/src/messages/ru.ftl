@@ -152,27 +152,7 @@ confirm-yes-missing = Чтобы подтвердить, добавьте --yes
 confirm-type-yes = Введите «да», чтобы продолжить:
 confirm-declined = Ничего не изменено
 
-help-word-usage = Использование
-help-word-options = [ПАРАМЕТРЫ]
-help-word-command = <КОМАНДА>
-help-heading-options = Параметры
-help-heading-arguments = Аргументы
-help-heading-commands = Команды
-help-values = {" "}[значения: { $values }]
-help-default = {" "}[по умолчанию: { $value }]
-
-usage-see-help = Подробнее: --help
-usage-unknown = Неизвестный параметр { $argument }
-usage-no-such-word = Нет команды «{ $word }»
-usage-missing = Не хватает: { $argument }
-usage-word-missing = Не сказано, что сделать: не хватает команды
-usage-value-missing = У { $argument } не хватает значения
-usage-bad-value = Значение «{ $value }» не подходит для { $argument }
-usage-conflict = { $argument } не сочетается с другим параметром
-
 help = Защитный шлюз перед сервером данных Mobile SMARTS. Без команды — запустить.
-help-arg-help = Показать эту справку
-help-arg-version = Показать версию
 help-arg-data = Папка данных шлюза, по умолчанию из файла конфигурации; для run — вместо указанной в нем
 help-arg-json = Ответ в JSON
 help-arg-config = Файл конфигурации, по умолчанию установленный (/etc/smarts-gateway/gateway.yaml), а без него config/gateway.yaml
@@ -400,7 +380,6 @@ file-unreadable = Файл { $file } не читается: { $cause }
 secret-again = Ещё раз:
 secret-differs = Введено по-разному, ничего не изменено
 secret-empty = Пустой пароль или штрихкод задать нельзя
-
 
 head-ident = Ид
 head-role = Роль
