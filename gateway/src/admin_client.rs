@@ -124,13 +124,19 @@ async fn exchange(
     data: &Path,
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), AdminError> {
-    let socket = sockets::path(data, "admin.sock")?;
+    let not_running = |socket: &Path, source| AdminError::NotRunning {
+        socket: socket.display().to_string(),
+        source,
+    };
+    let socket = match sockets::path(data, "admin.sock") {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+            return Err(not_running(&data.join("admin.sock"), fault));
+        }
+        found => found?,
+    };
     let stream = UnixStream::connect(&socket)
         .await
-        .map_err(|source| AdminError::NotRunning {
-            socket: socket.display().to_string(),
-            source,
-        })?;
+        .map_err(|source| not_running(&socket, source))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);

@@ -153,7 +153,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         MetricsAt::Off => None,
         MetricsAt::At(address) => Some(serve_metrics(address, &status).await),
     };
-    let admin = sockets::path(&data, "admin.sock")
+    let admin = sockets::make_path(&data, "admin.sock")
         .and_then(|path| http_service::bind_admin(&path))
         .context("admin socket")?;
 
@@ -234,6 +234,9 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
+    if let Err(fault) = sockets::remove(&data, "admin.sock") {
+        tracing::warn!(%fault, "the administrator's socket is left behind");
+    }
     shared.tell_suppressed(true);
     tracing::info!("stopped");
     drop(threads);
@@ -248,7 +251,7 @@ struct Embedded {
 
 impl Embedded {
     async fn start(config: &Config) -> anyhow::Result<Self> {
-        let socket = sockets::path(&config.data, "backend.sock")?;
+        let socket = sockets::make_path(&config.data, "backend.sock")?;
         let running = backend::start(backend::Options {
             data: config.data.clone(),
             listen: backend::Listen::Unix(socket.clone()),

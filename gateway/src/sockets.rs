@@ -22,22 +22,13 @@ const RUNTIME: &str = "/run/smarts-gateway";
 
 /// The path of socket `name` of the data folder, the same for whoever asks.
 ///
-/// The private folder is made by the data folder's owner; one that belongs to somebody else, or
-/// that others may enter, is refused.
+/// A private folder that belongs to somebody else, or that others may enter, is refused; one that
+/// is missing is not found: no gateway runs.
 pub(crate) fn path(data: &Path, name: &str) -> io::Result<PathBuf> {
     let data = std::path::absolute(data)?;
-    let wished = data.join(name);
-    if wished.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES {
-        return Ok(wished);
-    }
-    let owner = fs::metadata(&data)?.uid();
-    let folder = short_folder(&data, owner, Path::new(RUNTIME));
-    if owner == Uid::effective().as_raw() {
-        match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
-            Ok(()) | Err(_) => {}
-        }
-    }
+    let Some((folder, owner)) = elsewhere(&data, name)? else {
+        return Ok(data.join(name));
+    };
     let found = fs::symlink_metadata(&folder)?;
     if !found.is_dir() || found.uid() != owner || found.mode() & 0o077 != 0 {
         let told = format!(
@@ -47,6 +38,38 @@ pub(crate) fn path(data: &Path, name: &str) -> io::Result<PathBuf> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, told));
     }
     Ok(folder.join(name))
+}
+
+/// As [`path`], for the gateway: the private folder is made where it is missing.
+pub(crate) fn make_path(data: &Path, name: &str) -> io::Result<PathBuf> {
+    if let Some((folder, owner)) = elsewhere(&std::path::absolute(data)?, name)?
+        && owner == Uid::effective().as_raw()
+    {
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    path(data, name)
+}
+
+/// Takes away a socket that nobody serves any more, and a private folder that it leaves empty.
+pub(crate) fn remove(data: &Path, name: &str) -> io::Result<()> {
+    let socket = path(data, name)?;
+    fs::remove_file(&socket)?;
+    match elsewhere(&std::path::absolute(data)?, name)? {
+        Some((folder, _)) => fs::remove_dir(folder),
+        None => Ok(()),
+    }
+}
+
+/// Where a path in the data folder would be too long: the private folder, and its owner.
+fn elsewhere(data: &Path, name: &str) -> io::Result<Option<(PathBuf, u32)>> {
+    if data.join(name).as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES {
+        return Ok(None);
+    }
+    let owner = fs::metadata(data)?.uid();
+    Ok(Some((short_folder(data, owner, Path::new(RUNTIME)), owner)))
 }
 
 fn short_folder(data: &Path, owner: u32, runtime: &Path) -> PathBuf {
@@ -76,12 +99,21 @@ mod tests {
         let long = data.path().join("a".repeat(120));
         let other = long.join("b");
         fs::create_dir_all(&other).unwrap();
-        let one = path(&long, "admin.sock").unwrap();
+        let missing = path(&long, "admin.sock").unwrap_err();
+        assert_eq!(
+            missing.kind(),
+            io::ErrorKind::NotFound,
+            "who asks makes none"
+        );
+        let one = make_path(&long, "admin.sock").unwrap();
         assert!(one.as_os_str().len() <= SOCKET_PATH_BYTES);
         assert_eq!(path(&long, "admin.sock").unwrap(), one);
-        assert_ne!(path(&other, "admin.sock").unwrap(), one);
-        for folder in [long, other] {
-            fs::remove_dir(path(&folder, "x").unwrap().parent().unwrap()).unwrap();
+        let others = make_path(&other, "admin.sock").unwrap();
+        assert_ne!(others, one);
+        for (folder, socket) in [(long, one), (other, others)] {
+            fs::write(&socket, "").unwrap();
+            remove(&folder, "admin.sock").unwrap();
+            assert!(!socket.parent().unwrap().exists());
         }
     }
 

@@ -131,12 +131,14 @@ fn a_long_data_folder_has_its_sockets_elsewhere() {
     let long = plan.path().join("д".repeat(60));
     std::fs::create_dir(&long).unwrap();
     plan.front.data = long;
-    let house = plan.start();
+    let mut house = plan.start();
     assert_eq!(house.state("a")["state"], "open");
     assert!(matches!(
         house.dial("a").open().try_http("GET", "/x", &[], b""),
         Ok(Reply::Response(_))
     ));
+    house.terminate();
+    assert_eq!(house.gateway.command(&["status"]).code, Some(3));
 }
 
 #[test]
