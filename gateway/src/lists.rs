@@ -10,8 +10,9 @@ mod desk;
 
 use std::{
     collections::HashMap,
-    fs, io,
-    os::unix::fs::MetadataExt,
+    fs,
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -180,7 +181,7 @@ impl ListFolder {
             Stamp::File { size, .. } if size > SIZE_LIMIT => {
                 Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes")))
             }
-            Stamp::File { .. } => fs::read(&file),
+            Stamp::File { .. } => read(&file),
         };
         let parsed = content
             .map_err(|fault| format!("{name}: {fault}"))
@@ -330,6 +331,32 @@ enum Stamp {
     },
 }
 
+/// How long a file in this state must stay so before it counts.
+fn rest(stamp: Stamp) -> Duration {
+    match stamp {
+        Stamp::File { size, .. } if size > 0 => REST,
+        Stamp::NoFolder | Stamp::NoFile | Stamp::File { .. } => REST_EMPTY,
+    }
+}
+
+/// The bytes of a list: of a file alone, for a pipe or a device would be read for ever, and with
+/// it every other list would wait.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(file)?;
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut bytes = Vec::new();
+    opened.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(size) if size <= SIZE_LIMIT => Ok(bytes),
+        Ok(_) | Err(_) => Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes"))),
+    }
+}
+
 /// When a file that changes is worth reading.
 #[derive(Debug, Default)]
 struct Watched {
@@ -353,10 +380,8 @@ impl Watched {
         }
         let resting = now.since(*self.resting_since.get_or_insert(now));
         let restless = now.since(*self.restless_since.get_or_insert(now));
-        match stamp {
-            Stamp::File { size, .. } if size > 0 => resting >= REST || restless >= RESTLESS,
-            Stamp::NoFolder | Stamp::NoFile | Stamp::File { .. } => resting >= REST_EMPTY,
-        }
+        let has_lines = matches!(stamp, Stamp::File { size, .. } if size > 0);
+        resting >= rest(stamp) || (has_lines && restless >= RESTLESS)
     }
 
     fn loaded(&mut self, stamp: Stamp) {
@@ -380,6 +405,27 @@ mod tests {
 
     fn at(millis: u64) -> Moment {
         Moment(1_000_000 + millis)
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_in_place_of_a_list_is_a_fault_and_holds_up_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let server = place.path().join("Server");
+        fs::create_dir_all(&server).unwrap();
+        fs::write(server.join("blacklist.dat"), "10.0.0.1\n").unwrap();
+        let folder = ListFolder::open(place.path(), &place.path().join("cache-"));
+        fs::remove_file(server.join("blacklist.dat")).unwrap();
+        let pipe = server.join("blacklist.dat");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", server.join("whitelist.dat")).unwrap();
+        for now in [0, 1_000, 2_000] {
+            assert!(!folder.look(at(now)));
+        }
+        for state in folder.states() {
+            assert!(state.fault.is_some(), "{state:?}");
+        }
+        assert_eq!(entries(&folder.lists(), Kind::Blacklist), 1);
     }
 
     #[test]

@@ -150,11 +150,20 @@ impl Routed<'_> {
     /// Role × method × path, on the path that every upstream reads alike.
     fn authorise(&self, passage: &Passage, method: &str) -> Result<(), Refusal> {
         let database = &self.database;
+        // It would send the service account, which the client must not know, back to him.
+        let echoes = method.eq_ignore_ascii_case("TRACE");
+        if self.to == Target::Data && database.account.sent.is_some() && echoes {
+            return Err(Refusal::RoleForbids);
+        }
         if self.to == Target::Print || database.rights == Rights::Pass {
             return Ok(());
         }
-        let caller = match passage {
-            Passage::Caller(caller) => caller,
+        let role = match passage {
+            Passage::Caller(caller) => caller.role,
+            // Everybody is an administrator of our backend, and no more than one from afar.
+            Passage::Unasked if matches!(database.upstream, Upstream::Backend(_)) => {
+                Role::Administrator
+            }
             // The existing server's rights, or no role that could forbid.
             Passage::JudgedUpstream(_) | Passage::Unasked => return Ok(()),
         };
@@ -163,9 +172,7 @@ impl Routed<'_> {
             Place::Api(rest) => Some(Judged::of(rest).ok_or(Refusal::AmbiguousPath)?),
             _ => None,
         };
-        let may = database
-            .rights
-            .allow(caller.role, method, &judged, api.as_ref());
+        let may = database.rights.allow(role, method, &judged, api.as_ref());
         may.then_some(()).ok_or(Refusal::RoleForbids)
     }
 }

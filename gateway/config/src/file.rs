@@ -16,12 +16,16 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// Bytes; a million ranges take at most eighty million.
 const MAX_LIST: u64 = 128 * 1024 * 1024;
 
-/// The bytes of a list file; none where there is none. At most `MAX_LIST`.
+/// The bytes of a list file; none where there is none. At most `MAX_LIST`, and never of a pipe or
+/// a device, which would be read for ever.
 pub(crate) fn list(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+        Err(error) => return Err(error),
+        Ok(found) if !found.is_file() => return Err(io::Error::other("not a file")),
+        Ok(_) => {}
+    }
+    let file = File::open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_LIST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_LIST {

@@ -4,7 +4,7 @@
 //! Lines are looked up in the file: memory holds the addresses alone. A change is written by this
 //! process, so that the file stays its own, and is in force when the call returns.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, thread, time::Duration};
 
 use gateway_policy::{
     address_list::{
@@ -15,7 +15,7 @@ use gateway_policy::{
     admit::Blacklist,
 };
 
-use super::{Kind, ListFolder, SIZE_LIMIT, Stamp, entries};
+use super::{Kind, ListFolder, SIZE_LIMIT, Stamp, entries, read, rest};
 use crate::files;
 
 /// Lines that `list show` gives at once.
@@ -75,7 +75,7 @@ impl ListFolder {
 
     pub(crate) fn shown(&self, kind: Kind) -> io::Result<Shown> {
         let bytes = match self.stamp(kind) {
-            Stamp::File { size, .. } if size <= SIZE_LIMIT => fs::read(self.file(kind))?,
+            Stamp::File { size, .. } if size <= SIZE_LIMIT => read(&self.file(kind))?,
             Stamp::File { .. } | Stamp::NoFile | Stamp::NoFolder => Vec::new(),
         };
         let (lines, count) = lines_shown(&bytes, SHOWN);
@@ -114,9 +114,33 @@ impl ListFolder {
 
     /// Changes the file and brings it into force, or does neither.
     pub(crate) fn change(&self, kind: Kind, change: Change<'_>) -> Result<Changed, ListError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nothing tells when an editor has finished; this is a thread for the disk"
+        )]
+        self.change_when_rested(kind, change, thread::sleep)
+    }
+
+    /// A file that is just being saved, which many an editor empties first, would come out of
+    /// here as what was added and nothing else: what is not in force yet must rest, as for a look.
+    fn change_when_rested(
+        &self,
+        kind: Kind,
+        change: Change<'_>,
+        pause: impl FnOnce(Duration),
+    ) -> Result<Changed, ListError> {
+        let rested = self.stamp(kind);
+        let in_force = kind.of(&mut self.lock()).in_force;
+        if rested != in_force {
+            pause(rest(rested));
+        }
         let mut watched = self.lock();
         let file = self.file(kind);
         let stamp = self.stamp(kind);
+        // Another change by command may have come between.
+        if stamp != rested && stamp != kind.of(&mut watched).in_force {
+            return Err(ListError::ChangedMeanwhile);
+        }
         let before = match stamp {
             Stamp::NoFolder => {
                 self.make_folder()?;
@@ -124,7 +148,7 @@ impl ListFolder {
             }
             Stamp::NoFile => Vec::new(),
             Stamp::File { size, .. } if size > SIZE_LIMIT => return Err(ListError::TooLarge),
-            Stamp::File { .. } => fs::read(&file)?,
+            Stamp::File { .. } => read(&file)?,
         };
         let edited = edit(&before, change)?;
         drop(before);
@@ -237,6 +261,35 @@ mod tests {
         assert!(blocked(&folder, "10.0.0.1") && blocked(&folder, "10.0.0.2"));
         let file = fs::read(place.list(Kind::Blacklist)).unwrap();
         assert_eq!(file, b"10.0.0.1 # mine\r\n10.0.0.2\r\n");
+    }
+
+    #[test]
+    fn a_file_that_is_just_being_saved_is_left_to_who_saves_it() {
+        let place = Place::new();
+        let folder = place.open();
+        let file = place.list(Kind::Blacklist);
+        put(&folder, Kind::Blacklist, "10.0.0.1").unwrap();
+        let add = ["10.0.0.2".to_owned()];
+        let change = Change {
+            add: &add,
+            ..Change::default()
+        };
+        fs::write(&file, "").unwrap();
+        let changed = folder.change_when_rested(Kind::Blacklist, change, |_| {
+            fs::write(&file, "10.0.0.1\n10.0.0.3\n").unwrap();
+        });
+        assert!(matches!(changed, Err(ListError::ChangedMeanwhile)));
+        assert!(blocked(&folder, "10.0.0.1"), "never an open gate");
+        assert_eq!(fs::read(&file).unwrap(), b"10.0.0.1\n10.0.0.3\n");
+        // A file in force is changed at once; one that has rested, emptied or not, as it is.
+        fs::write(&file, "").unwrap();
+        folder
+            .change_when_rested(Kind::Blacklist, change, |_| {})
+            .unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"10.0.0.2\n");
+        folder
+            .change_when_rested(Kind::Blacklist, Change::default(), |_| panic!("no pause"))
+            .unwrap();
     }
 
     #[test]

@@ -10,11 +10,36 @@ use harness::{DEADLINE, Database, RecordingUpstream, eventually, tool};
 use serde_json::json;
 
 use crate::{
-    house::{GATEWAY, House, Plan, basic, bearer, log_in},
+    house::{GATEWAY, House, Plan, assert_refusal, basic, bearer, log_in},
     separate::{Backend, SHOP},
 };
 
 const PASSWORD: &str = "Служба:1";
+
+#[test]
+fn no_client_has_the_service_account_sent_back_to_him() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let own = account("own", &password(plan.path(), "own", PASSWORD));
+    let house = plan
+        .with(Database {
+            account: own,
+            ..Database::new("own", upstream.url())
+        })
+        .with(Database::new("none", upstream.url()))
+        .start();
+    for method in ["TRACE", "trace"] {
+        assert_refusal(&house.dial("own").http(method, "/x", &[], b""), 403);
+        assert!(upstream.requests().is_empty());
+    }
+    // What a client has said himself he may hear.
+    let answer = house.dial("none").http("TRACE", "/x", &[], b"");
+    assert_eq!(answer.text(), "ok");
+    assert_eq!(
+        house.dial("own").http("OPTIONS", "/x", &[], b"").text(),
+        "ok"
+    );
+}
 
 /// A password file of mode 0600.
 fn password(folder: &Path, name: &str, text: &str) -> PathBuf {

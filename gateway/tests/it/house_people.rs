@@ -301,3 +301,52 @@ fn a_cleared_list_keeps_the_administrators_and_a_way_in() {
     let demoted = shop.refused(&["user", "set", "a", "admin", "--group", "1"]);
     assert!(demoted.contains("Последнего администратора"), "{demoted}");
 }
+
+#[test]
+fn the_user_list_is_not_cleared_from_the_network_also_where_nobody_logs_in() {
+    let shop = Shop::open();
+    let (name, password) = shop.add("a");
+    shop.done_with(
+        &[
+            "user",
+            "add",
+            "a",
+            "--name",
+            "Иванов",
+            "--group",
+            "1",
+            "--password-stdin",
+        ],
+        "Word-1\n",
+    );
+    let token = bearer(&log_in(&shop.dial("a"), &name, &password));
+    let as_administrator = [("Authorization", token.as_str())];
+    let try_all = |headers: &[(&str, &str)]| {
+        for path in [
+            "/api/v1/Users",
+            "/api/v1/Users/",
+            "/api/v1/%55sers",
+            "/MobileSMARTS/api/v1/Users",
+        ] {
+            let answer = shop.dial("a").http("DELETE", path, headers, b"");
+            assert!(
+                matches!(answer.status(), 400 | 403 | 404 | 405),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+        let headers = [headers, &[("X-HTTP-Method-Override", "DELETE")]].concat();
+        let answer = shop
+            .dial("a")
+            .http("POST", "/api/v1/Users", &headers, b"{}");
+        assert!(answer.status() >= 400, "{}", answer.text());
+    };
+    try_all(&as_administrator);
+    shop.done(&["database", "set", "a", "--authentication", "no"]);
+    try_all(&[]);
+    assert_eq!(shop.users(&[]).len(), 2);
+    let read = shop.dial("a").get("/api/v1/Users", &[]);
+    assert_eq!(read.status(), 200, "nobody is asked: {}", read.text());
+    shop.done(&["user", "clear", "a", "--yes"]);
+    assert_eq!(shop.users(&[]).len(), 1, "on the server itself it is");
+}
