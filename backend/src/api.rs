@@ -133,6 +133,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
+/// Levels of a body. The vendor's deepest, a configuration's types, has six.
+const DEEPEST: usize = 64;
+
 /// Refuses ids that would not fit into an address, a header or a line of a log.
 pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
     const LONGEST: usize = 200;
@@ -234,7 +237,25 @@ impl Call<'_> {
     }
 
     /// The body as JSON.
+    /// No deeper than what is stored may be: it is read again inside of other things, and the
+    /// reader has a bound of its own.
     pub(crate) fn json(&self) -> Result<Value, ApiError> {
-        parse(&self.body)
+        let body = parse(&self.body)?;
+        if depth(&body) > DEEPEST {
+            let detail = format!("more than {DEEPEST} levels");
+            let message = Message::new("bad-request-body").with("detail", detail);
+            return Err(ApiError::bad_request(message));
+        }
+        Ok(body)
     }
+}
+
+/// Levels of lists and objects; the parser has bounded them already.
+fn depth(json: &Value) -> usize {
+    let below = match json {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + below.unwrap_or(0)
 }

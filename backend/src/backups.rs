@@ -303,18 +303,19 @@ impl Keeper {
                 return Ok(Ok(()));
             };
             let (mut places, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
-            while waiting.len() < BATCH
+            while places.len() < BATCH
                 && bytes < BATCH_BYTES
                 && let Some((place, size, copy)) =
                     backups::next(&mut view, id, places.last().copied().unwrap_or_default()).await?
             {
                 places.push(place);
-                waiting.push(copy);
+                // One that nobody can read must not be in the way of the others.
+                waiting.extend(copy);
                 bytes += size;
             }
             let properties = configuration::of(&mut view, &database).await;
             drop(view);
-            if waiting.is_empty() {
+            if places.is_empty() {
                 return Ok(Ok(()));
             }
             let limits = match properties {

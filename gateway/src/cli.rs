@@ -239,7 +239,7 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
 
 impl Session {
     fn say(&self, key: &str, values: &[(&'static str, &str)]) -> String {
-        messages::text(self.language, key, values)
+        table::calm(&messages::text(self.language, key, values))
     }
 
     fn yes_or_no(&self, yes: bool) -> String {
@@ -305,9 +305,9 @@ impl Session {
             out!("{told}");
         } else {
             let mut err = std::io::stderr();
-            drop(writeln!(err, "{words}"));
+            drop(writeln!(err, "{}", table::calm(&words)));
             if let Some(paste) = paste {
-                drop(writeln!(err, "\n{paste}"));
+                drop(writeln!(err, "\n{}", table::calm(paste)));
             }
         }
         match failure {

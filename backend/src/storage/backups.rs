@@ -7,12 +7,12 @@ use super::StorageError;
 use crate::backups::Copy;
 
 /// Of one database: the copy that waits longest behind a place in the queue, with its own place
-/// and its size in bytes.
+/// and its size in bytes. The copy is `None` where it cannot be read.
 pub(crate) async fn next(
     connection: &mut SqliteConnection,
     database: &DatabaseId,
     behind: i64,
-) -> Result<Option<(i64, usize, Copy)>, StorageError> {
+) -> Result<Option<(i64, usize, Option<Copy>)>, StorageError> {
     let row: Option<(i64, String)> = sqlx::query_as(
         "SELECT position, copy FROM backup WHERE database_id = ? AND position > ?
          ORDER BY position LIMIT 1",
@@ -21,10 +21,14 @@ pub(crate) async fn next(
     .bind(behind)
     .fetch_optional(connection)
     .await?;
-    match row {
-        Some((position, copy)) => Ok(Some((position, copy.len(), serde_json::from_str(&copy)?))),
-        None => Ok(None),
-    }
+    Ok(row.map(|(position, copy)| {
+        let read = serde_json::from_str(&copy).inspect_err(|error| {
+            tracing::error!(
+                database.id = %database, error = %error, "a copy of a document is damaged and lost"
+            );
+        });
+        (position, copy.len(), read.ok())
+    }))
 }
 
 /// Databases that have copies waiting.

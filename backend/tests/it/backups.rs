@@ -61,6 +61,44 @@ fn order(id: &str) -> Value {
     })
 }
 
+/// `levels` lists inside each other.
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(json!([]), |inner, _| json!([inner]))
+}
+
+#[tokio::test]
+async fn what_a_terminal_nests_deeply_stops_no_copy_of_anybody() {
+    let backend = Backend::start().await;
+    let exchange = backend.actor("external-connection", Some("exchange"));
+    let administrator = backend.administrator();
+    let deep = |levels: usize| {
+        let mut document = order("deep");
+        document["x"] = nested(levels);
+        document
+    };
+    for levels in [64, 100, 125] {
+        exchange.post("/Docs", deep(levels)).await.is(400);
+    }
+    exchange.post("/Docs", deep(63)).await.is(201);
+    let row = |levels: usize| json!({"uid": "u-9", "x": nested(levels)});
+    let rows = "/Docs('deep')/declaredItems";
+    exchange.post(rows, row(64)).await.is(400);
+    exchange.post(rows, row(63)).await.is(200);
+    exchange
+        .patch("/Docs('deep')", json!({"inProcess": true}))
+        .await
+        .is(204);
+    exchange.post("/Docs", order("after")).await.is(201);
+    assert_eq!(reasons(&administrator, "deep").await, ["inprocess", "new"]);
+    assert_eq!(reasons(&administrator, "after").await, ["new"]);
+    let file = file_of(&administrator, "deep", "inprocess").await;
+    let restore = json!({"file": file, "replace": true});
+    administrator
+        .post("/Backups/Restore", restore)
+        .await
+        .is(204);
+}
+
 #[tokio::test]
 async fn the_life_of_a_document_leaves_the_vendors_copies() {
     let backend = Backend::start().await;

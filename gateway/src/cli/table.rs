@@ -26,10 +26,15 @@ impl Tone {
 
     pub(super) fn paint(self, text: &str, colour: bool) -> String {
         match self.code().filter(|_| colour && !text.is_empty()) {
-            Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            None => text.to_owned(),
+            Some(code) => format!("\u{1b}[{code}m{}\u{1b}[0m", calm(text)),
+            None => calm(text),
         }
     }
+}
+
+/// What came from elsewhere, be it a name that a terminal chose, must not move the cursor.
+pub(super) fn calm(text: &str) -> String {
+    text.replace(|one: char| one.is_control() && one != '\n', " ")
 }
 
 pub(super) struct Cell {
@@ -38,7 +43,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// What came from elsewhere must not move the cursor or break the line.
+    /// Breaks no line either.
     pub(super) fn new(text: impl Into<String>, tone: Tone) -> Self {
         let text: String = text.into();
         let text = text.replace(char::is_control, " ");

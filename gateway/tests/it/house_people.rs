@@ -350,3 +350,27 @@ fn the_user_list_is_not_cleared_from_the_network_also_where_nobody_logs_in() {
     shop.done(&["user", "clear", "a", "--yes"]);
     assert_eq!(shop.users(&[]).len(), 1, "on the server itself it is");
 }
+
+#[test]
+fn a_name_from_afar_moves_no_cursor_of_the_server_s_own_administrator() {
+    let shop = Shop::open();
+    let (name, password) = shop.add("a");
+    let token = bearer(&log_in(&shop.dial("a"), &name, &password));
+    let body =
+        json!({"id": "7", "name": "x\u{1b}[2J\u{9b}y", "groupId": "1", "password": "Word-1"});
+    let headers = [
+        ("Authorization", token.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let body = body.to_string();
+    let added = shop
+        .dial("a")
+        .http("POST", "/api/v1/Users", &headers, body.as_bytes());
+    assert_eq!(added.status(), 201, "{}", added.text());
+    let calm = |text: &str| !text.contains(['\u{1b}', '\u{9b}']);
+    let again = ["user", "set", "a", "admin", "--name", "x\u{1b}[2J\u{9b}y"];
+    let refused = shop.refused(&again);
+    assert!(calm(&refused) && refused.contains("x [2J y"), "{refused:?}");
+    let removed = shop.done(&["user", "remove", "a", "7"]);
+    assert!(calm(&removed) && removed.contains("x [2J y"), "{removed:?}");
+}
