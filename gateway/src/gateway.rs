@@ -1,7 +1,9 @@
 //! The whole gateway: owns every part, starts them in order, brings changes into force, stops.
 //!
-//! Changes while it runs are [`world`]'s, the server port's start and stop [`server`]'s.
+//! Changes while it runs are noticed by [`follow`] and made by [`world`]; the server port's start and
+//! stop are [`server`]'s.
 
+mod follow;
 mod server;
 mod world;
 
@@ -28,8 +30,11 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use self::world::{ChangeError, Stamp, World, stamp};
 use self::world::{Sources, feed_copy, settings};
+pub(crate) use self::{
+    follow::{Stamp, stamp},
+    world::{ChangeError, World},
+};
 use crate::{
     administration::Administration,
     backend_client::{BackendAddress, Wait},

@@ -1,4 +1,5 @@
-//! What a change touches, and the changes themselves: the file, the backend's feed, the lists.
+//! What a change touches, and how a change comes into force, wherever it comes from
+//! ([`follow`](super::follow), the administrator).
 //!
 //! Each is checked whole before anything is swapped; what is refused leaves everything as it was
 //! and stands in the log and in `status`.
@@ -15,41 +16,23 @@ use backend_types::{DatabaseId, Mode};
 use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
-use tokio::{
-    signal::unix::Signal,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use tokio::time::timeout;
 
 use crate::{
-    account::Account,
-    backend_client::{BackendAddress, Wait},
+    backend_client::BackendAddress,
     certificate::{Pair, Served},
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
     files,
     listeners::{Listeners, PortFault, Wanted},
-    lists::{self, ListWatch},
+    lists::ListWatch,
     messages::{self, Language},
     shared::{Settings, Shared},
     status::{BackendState, ServerPort, Status},
     systemd, tls,
 };
 
-/// How soon a busy port is tried again, and windows are written to disk.
-const EVERY_SECOND: Duration = Duration::from_secs(1);
-/// Connections of a worker share its thread; none may hold it that long.
-const WORKER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How soon a changed configuration file is noticed.
-const LOOK_AT_CONFIG_EVERY: Duration = Duration::from_millis(300);
-/// How soon a backend that is away is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// In seconds.
-const SWEEP_SESSIONS_EVERY: u64 = 600;
-const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
-
-/// What tells one state of the configuration file from another.
-pub(crate) type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// The parts that a change of configuration or directory touches.
 pub(crate) struct World {
@@ -227,7 +210,7 @@ impl World {
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
-    fn offered(&self) -> Option<backend_types::Directory> {
+    pub(super) fn offered(&self) -> Option<backend_types::Directory> {
         self.offered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -394,44 +377,6 @@ impl World {
         Ok(wanted)
     }
 
-    /// SIGHUP, the file itself, or the password file of a service account: checked whole; faulty,
-    /// the old one stays.
-    pub(super) async fn follow_config(self: Arc<Self>, seen: Stamp, mut hang_up: Signal) {
-        let mut look = interval(LOOK_AT_CONFIG_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = (seen, Vec::new());
-        let mut changing = None;
-        loop {
-            tokio::select! {
-                _ = hang_up.recv() => {}
-                _ = look.tick() => {
-                    let now = (stamp(&self.config_file), self.moved_passwords());
-                    // A password that is back where it was read is no change.
-                    if now.0 == seen.0 && (now.1.is_empty() || now.1 == seen.1) {
-                        continue;
-                    }
-                    // Read it when it has rested for one look: editors write in pieces.
-                    if changing.as_ref() != Some(&now) {
-                        changing = Some(now);
-                        continue;
-                    }
-                }
-            }
-            seen = (stamp(&self.config_file), self.moved_passwords());
-            changing = None;
-            systemd::reloading();
-            // What is wrong stands in the log and in the status by now.
-            drop(self.reload().await);
-            systemd::ready(&self.standing());
-        }
-    }
-
-    fn moved_passwords(&self) -> Vec<(PathBuf, Stamp)> {
-        let directory = self.shared.directory.load();
-        let accounts = directory.databases().iter().map(|one| &one.account);
-        accounts.filter_map(Account::moved).collect()
-    }
-
     /// With the newest directory that the backend has offered, else with the one in force.
     pub(super) async fn reload_with(&self, config: Config) -> Result<(), ChangeError> {
         let offered = self.bring_into_force(|sources| {
@@ -458,45 +403,9 @@ impl World {
         self.status.tell(|told| told.config_faults = faults);
     }
 
-    fn backend_told(&self, change: impl FnOnce(&mut BackendState)) {
+    pub(super) fn backend_told(&self, change: impl FnOnce(&mut BackendState)) {
         self.status
             .tell(|told| change(told.backend.get_or_insert_default()));
-    }
-
-    /// The backend's directory by revision; while it is away, what it said last stays.
-    pub(super) async fn follow_backend(self: Arc<Self>) {
-        let Some(backend) = self.backend.clone() else {
-            return;
-        };
-        let mut revision = self.offered().map_or(0, |feed| feed.revision);
-        let mut away = false;
-        loop {
-            // One that was away is asked without waiting, so that `status` knows at once.
-            let wait = if away { Wait::No } else { Wait::ForChange };
-            match backend.directory(revision, wait).await {
-                Ok(Some(feed)) => {
-                    revision = feed.revision;
-                    self.take_feed(feed).await;
-                    away = false;
-                }
-                Ok(None) => {
-                    if away {
-                        away = false;
-                        self.backend_told(|state| state.fault = None);
-                    }
-                }
-                // The embedded backend stops with the gateway.
-                Err(_) if *self.shared.stop.borrow() => return,
-                Err(fault) => {
-                    if !away {
-                        away = true;
-                        tracing::error!(%fault, "the backend is away; its last directory stays in force");
-                    }
-                    self.backend_told(|state| state.fault = Some(fault.to_string()));
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-            }
-        }
     }
 
     /// For a start while the backend is away.
@@ -508,62 +417,6 @@ impl World {
         if let Err(fault) = kept {
             tracing::error!(file = %file.display(), %fault, "the directory cannot be kept over a restart");
         }
-    }
-
-    pub(super) async fn follow_lists(self: Arc<Self>) {
-        let mut look = interval(lists::LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            look.tick().await;
-            let (lists, now) = (Arc::clone(&self.lists), self.shared.now());
-            match tokio::task::spawn_blocking(move || lists.look(now)).await {
-                Ok(true) => self.shared.reconsider_connections(),
-                Ok(false) => {}
-                Err(fault) => tracing::error!(%fault, "the list files were not looked at"),
-            }
-        }
-    }
-
-    pub(super) async fn every_second(self: Arc<Self>) {
-        // Said from here and not from a task of its own, so that it also vouches for this loop.
-        let watchdog = systemd::watchdog();
-        let vouch_every = watchdog.map_or(u64::MAX, |limit| (limit.as_secs() / 3).max(1));
-        let mut ticks = 0_u64;
-        let mut tick = interval(EVERY_SECOND);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            self.shared.connections.sweep();
-            self.shared.tell_suppressed(false);
-            ticks += 1;
-            if ticks.is_multiple_of(vouch_every) {
-                if self.listeners.workers_answer(WORKER_ANSWERS_WITHIN).await {
-                    systemd::alive();
-                } else {
-                    tracing::error!("a worker hangs: systemd is not told that we live");
-                }
-            }
-            if ticks.is_multiple_of(SWEEP_SESSIONS_EVERY)
-                && let Err(fault) = self.shared.logins.sweep_sessions(self.shared.now()).await
-            {
-                tracing::error!(%fault, "ended sessions stay on disk");
-            }
-            if let Err(fault) = self.shared.logins.save_windows(self.shared.now()).await {
-                tracing::error!(%fault, "throttle windows are not on disk");
-            }
-            // Busy ports are tried again; a certificate's end is noticed within a minute.
-            if (self.listeners.any_closed() || ticks.is_multiple_of(60))
-                && let Err(fault) = self.apply_again().await
-            {
-                tracing::error!(%fault, "a closed port cannot be tried again");
-            }
-        }
-    }
-
-    /// The directory in force on the ports once more.
-    async fn apply_again(&self) -> Result<(), ChangeError> {
-        let _one_change = self.changing.lock().await;
-        self.apply_in_force().await
     }
 
     /// For who holds [`Self::changing`].
@@ -580,19 +433,10 @@ impl World {
         systemd::standing(&self.standing());
         Ok(())
     }
-
-    pub(super) async fn resolve_names(self: Arc<Self>) {
-        let mut tick = interval(RESOLVE_EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            resolve_all(&self.shared.directory.load_full(), false).await;
-        }
-    }
 }
 
 /// Upstreams by name; `new_only` leaves those that have an address.
-async fn resolve_all(directory: &Directory, new_only: bool) {
+pub(super) async fn resolve_all(directory: &Directory, new_only: bool) {
     for database in directory.databases() {
         let data = match &database.upstream {
             Upstream::Server(server) => Some(server),
@@ -638,11 +482,4 @@ pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     .filter(|(_, changed)| *changed)
     .map(|(key, _)| format!("{key}: takes effect at the next start"))
     .collect()
-}
-
-/// The file's present [`Stamp`].
-pub(crate) fn stamp(file: &Path) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(file).ok()?;
-    Some((file.size(), file.ino(), file.ctime(), file.ctime_nsec()))
 }
