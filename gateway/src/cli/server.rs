@@ -2,14 +2,18 @@
 //!
 //! `set` writes the configuration file as the user who typed it; the gateway has judged the port
 //! and the text before, and reads the file again after. It never writes it itself.
+//!
+//! Root asks a gateway that runs as a user of its own, and must not become the hand of whoever has
+//! taken that over: such a gateway is not believed which file to write, nor what.
 
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use clap::Subcommand;
+use gateway_config::{Overrides, Wish};
 
 use super::{
     Failure, Outcome, Session, switch,
@@ -17,6 +21,7 @@ use super::{
 };
 use crate::{
     administration::{Edit, ServerPatch},
+    installation,
     status::{Report, ServerPort, ServerReport},
 };
 
@@ -44,8 +49,9 @@ pub(super) fn run(server: Server, session: &Session) -> Outcome {
         Server::Stop => gateway.post("/server/stop", &())?,
         Server::Start => gateway.post("/server/start", &())?,
         Server::Set(Set { port, https }) => {
-            let edit: Edit = gateway.post("/server/edit", &ServerPatch { port, https })?;
-            save(&edit, session)?
+            let patch = ServerPatch { port, https };
+            let edit: Edit = gateway.post("/server/edit", &patch)?;
+            save(&edit, patch, session)?
         }
     };
     session.show(&report, |report| print(report, session))
@@ -53,24 +59,61 @@ pub(super) fn run(server: Server, session: &Session) -> Outcome {
 
 /// The text into its file, and the file into force; where the gateway refuses it after all, what
 /// was there before comes back.
-fn save(edit: &Edit, session: &Session) -> Result<ServerReport, Failure> {
-    let unwritten = |fault: io::Error| {
-        let (file, cause) = (edit.file.display().to_string(), fault.to_string());
+fn save(edit: &Edit, patch: ServerPatch, session: &Session) -> Result<ServerReport, Failure> {
+    let by_hand = |cause: String| {
+        let file = edit.file.display().to_string();
         let values = [("file", file.as_str()), ("cause", &cause)];
         Failure::ByHand {
             words: session.say("server-file-not-written", &values),
             paste: edit.paste.clone(),
         }
     };
-    let before = fs::read(&edit.file).map_err(unwritten)?;
-    if before != edit.text.as_bytes() {
-        write(&edit.file, edit.text.as_bytes()).map_err(unwritten)?;
+    let unwritten = |fault: io::Error| by_hand(fault.to_string());
+    let (file, text) = if session.gateway.is_ours() {
+        (edit.file.clone(), edit.text.clone())
+    } else {
+        let own = installation::config_file(None);
+        own_edit(edit, patch, &own).map_err(|fault| by_hand(fault.words(session)))?
+    };
+    let before = fs::read(&file).map_err(unwritten)?;
+    if before != text.as_bytes() {
+        write(&file, text.as_bytes()).map_err(unwritten)?;
     }
     let in_force = session.gateway.post("/reload", &());
     if in_force.is_err() {
-        write(&edit.file, &before).map_err(unwritten)?;
+        write(&file, &before).map_err(unwritten)?;
     }
     Ok(in_force?)
+}
+
+/// Why a gateway of another user is not obeyed.
+#[derive(Debug)]
+enum Unbelieved {
+    /// It runs with another file than this command means.
+    OtherFile,
+    Change(gateway_config::CannotChange),
+}
+
+impl Unbelieved {
+    fn words(&self, session: &Session) -> String {
+        match self {
+            Self::OtherFile => session.say("server-file-foreign", &[]),
+            Self::Change(fault) => fault.words(session.language),
+        }
+    }
+}
+
+/// The edit as we make it ourselves, where the gateway means our file `own`.
+fn own_edit(edit: &Edit, patch: ServerPatch, own: &Path) -> Result<(PathBuf, String), Unbelieved> {
+    let real = |file: &Path| fs::canonicalize(file).map_err(|_unreadable| Unbelieved::OtherFile);
+    if real(own)? != real(&edit.file)? {
+        return Err(Unbelieved::OtherFile);
+    }
+    let ServerPatch { port, https } = patch;
+    let wish = [Wish::Server { port, https }];
+    let changed = gateway_config::change_file(own, &Overrides::default(), &wish);
+    let changed = changed.map_err(Unbelieved::Change)?;
+    Ok((own.to_owned(), changed.text))
 }
 
 /// In place: owner, mode and links of the file are somebody's decision.
@@ -125,4 +168,35 @@ pub(super) fn line(report: &Report, session: &Session) -> Option<String> {
         }
         _ => format!("{} {state}", words(server.saved)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_of_another_user_writes_nothing_by_our_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, victim) = (folder.path().join("own.yaml"), folder.path().join("victim"));
+        let data = folder.path().display();
+        let text = format!(
+            "# mine\ndata: {data}\nserver: {{port: 1000, https: true}}\nbackend: embedded\n"
+        );
+        fs::write(&own, &text).unwrap();
+        fs::write(&victim, "root:x:0:0").unwrap();
+        let told = |file: &Path| Edit {
+            file: file.to_owned(),
+            text: "evil".to_owned(),
+            paste: String::new(),
+        };
+        let patch = ServerPatch {
+            port: Some(2000),
+            https: None,
+        };
+        let refused = own_edit(&told(&victim), patch, &own);
+        assert!(matches!(refused, Err(Unbelieved::OtherFile)), "{refused:?}");
+        let (file, honest) = own_edit(&told(&own), patch, &own).unwrap();
+        assert_eq!(file, own);
+        assert_eq!(honest, text.replace("1000", "2000"));
+    }
 }

@@ -366,6 +366,7 @@ server-in-force = In force
 server-none = the server is stopped
 server-waits = What is saved takes effect when the server starts: gateway server stop, then gateway server start
 server-differs = { $saved } (saved; { $in_force } until the server is restarted)
+server-file-foreign = the gateway runs as another user and names a file that this command does not mean; SMARTS_GATEWAY_CONFIG says which one it does
 server-file-not-written = { $file } was not written ({ $cause }). Make the change yourself; it takes effect when the server starts:
 help-server = The server port, one for all databases: show, change, stop, start
 help-server-show = Show the port that is saved and the one in force
