@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     signal::unix::Signal,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use super::world::{ChangeError, World, resolve_all};
@@ -124,8 +124,7 @@ impl World {
 
     pub(super) async fn every_second(self: Arc<Self>) {
         // Said from here and not from a task of its own, so that it also vouches for this loop.
-        let watchdog = systemd::watchdog();
-        let vouch_every = watchdog.map_or(u64::MAX, |limit| (limit.as_secs() / 3).max(1));
+        let mut vouching = Vouching::new(systemd::watchdog(), Instant::now());
         let mut ticks = 0_u64;
         let mut tick = interval(EVERY_SECOND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,9 +133,11 @@ impl World {
             self.shared.connections.sweep();
             self.shared.tell_suppressed(false);
             ticks += 1;
-            if ticks.is_multiple_of(vouch_every) {
+            let now = Instant::now();
+            if vouching.is_due(now) {
                 if self.listeners.workers_answer(WORKER_ANSWERS_WITHIN).await {
                     systemd::alive();
+                    vouching.last = now;
                 } else {
                     tracing::error!("a worker hangs: systemd is not told that we live");
                 }
@@ -174,9 +175,57 @@ impl World {
     }
 }
 
+/// When systemd is to hear of us again: by the clock and not by rounds of a loop, which take longer
+/// where many clients fail to log in or the disk is slow. Who could not be vouched for is asked
+/// again in the next round.
+struct Vouching {
+    every: Option<Duration>,
+    last: Instant,
+}
+
+impl Vouching {
+    fn new(limit: Option<Duration>, now: Instant) -> Self {
+        Self {
+            every: limit.map(|limit| limit / 3),
+            last: now,
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.every
+            .is_some_and(|every| now.duration_since(self.last) >= every)
+    }
+}
+
 /// The file's present [`Stamp`].
 pub(crate) fn stamp(file: &Path) -> Stamp {
     use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(file).ok()?;
     Some((file.size(), file.ino(), file.ctime(), file.ctime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_that_take_long_do_not_make_systemd_think_us_dead() {
+        let (limit, start) = (Duration::from_secs(30), Instant::now());
+        for round in [1, 4, 9, 15].map(Duration::from_secs) {
+            let mut vouching = Vouching::new(Some(limit), start);
+            let mut now = start;
+            while now < start + 20 * limit {
+                now += round;
+                if vouching.is_due(now) {
+                    vouching.last = now;
+                }
+                assert!(
+                    now.duration_since(vouching.last) + round < limit,
+                    "{round:?}"
+                );
+            }
+        }
+        let unwatched = Vouching::new(None, start);
+        assert!(!unwatched.is_due(start + 20 * limit));
+    }
 }
