@@ -40,6 +40,8 @@ pub(crate) struct LogFiles {
     day: Date,
     /// Oldest first.
     closed: VecDeque<Closed>,
+    /// Lines that could not be written, not told yet.
+    lost: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +78,23 @@ impl LogFiles {
             written,
             day,
             closed: closed_files(folder, program)?,
+            lost: 0,
         };
         files.forget_old(day_of(now)?);
         files.make_room(0)?;
         Ok(files)
+    }
+
+    /// The line, and before it how many could not be written since the last that could: a gap in
+    /// the log must show.
+    fn write_counted(&mut self, line: &[u8], now: SystemTime) -> io::Result<()> {
+        if self.lost > 0 {
+            let told = lost(self.lost, now)?;
+            self.write_line(&told, now)
+                .inspect_err(|_| self.lost += 1)?;
+            self.lost = 0;
+        }
+        self.write_line(line, now).inspect_err(|_| self.lost += 1)
     }
 
     fn write_line(&mut self, line: &[u8], now: SystemTime) -> io::Result<()> {
@@ -167,13 +182,22 @@ impl LogFiles {
 
 impl Write for LogFiles {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.write_line(line, SystemTime::now())?;
+        self.write_counted(line, SystemTime::now())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn lost(count: u64, now: SystemTime) -> io::Result<Vec<u8>> {
+    let now = Timestamp::try_from(now).map_err(io::Error::other)?;
+    let line = format!(
+        "{{\"timestamp\":\"{now}\",\"level\":\"ERROR\",\"message\":\"log lines could not be written\",\
+         \"lost\":{count},\"target\":\"log_files\"}}\n"
+    );
+    Ok(line.into_bytes())
 }
 
 /// Names and paths stand in a log: it is its owner's alone, and so is what has to be made above.

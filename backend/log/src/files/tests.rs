@@ -173,3 +173,20 @@ fn a_line_longer_than_a_file_is_alone_and_one_longer_than_all_is_refused() {
     assert!(text(folder.path()).ends_with(&line(3, 9)));
     assert!(size(folder.path()) <= LIMITS.total);
 }
+
+#[test]
+fn a_gap_in_the_log_is_told_when_there_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = LogFiles::open(folder.path(), "gateway", LIMITS, midnight(0)).unwrap();
+    files.write_counted(b"before\n", midnight(0)).unwrap();
+    assert!(files.write_counted(&line(0, 2_000), midnight(0)).is_err());
+    // On a full disk more would follow; here there is room for telling at once.
+    files.lost += 2;
+    files.write_counted(b"after\n", midnight(0)).unwrap();
+    files.write_counted(b"later\n", midnight(0)).unwrap();
+    let text = String::from_utf8(text(folder.path())).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!([lines[0], lines[2], lines[3]], ["before", "after", "later"]);
+    assert!(lines[1].contains("\"lost\":3,"), "{text}");
+    assert_eq!(lines.len(), 4);
+}
