@@ -13,13 +13,15 @@ use http::{
     Method, Request, StatusCode,
     header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
 };
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 use nix::unistd::Uid;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
-use crate::{messages, sockets};
+use crate::{
+    http_client::{self, Told},
+    messages, sockets,
+};
 
 /// A backend that is away, or hashing for many, may take its time.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -112,7 +114,7 @@ impl AdminClient {
             .header(HOST, "gateway")
             .header(ACCEPT_LANGUAGE, self.language.as_str())
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+            .body(Bytes::from(body.unwrap_or_default()))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -129,10 +131,7 @@ impl AdminClient {
     }
 }
 
-async fn exchange(
-    data: &Path,
-    request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Bytes), AdminError> {
+async fn exchange(data: &Path, request: Request<Bytes>) -> Result<(StatusCode, Bytes), AdminError> {
     let not_running = |socket: &Path, source| AdminError::NotRunning {
         socket: socket.display().to_string(),
         source,
@@ -146,26 +145,21 @@ async fn exchange(
     let stream = UnixStream::connect(&socket)
         .await
         .map_err(|source| not_running(&socket, source))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
+    let answer = http_client::ask(stream, request).await?;
     let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
-    driver.abort();
-    Ok((status, body))
+    Ok((status, answer.into_body().collect().await?.to_bytes()))
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> AdminError {
-    let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let text = |pointer| {
-        let text = told.as_ref()?.pointer(pointer)?.as_str()?;
-        Some(text.to_owned())
-    };
+    let Told {
+        code,
+        message,
+        paste,
+    } = Told::of(body);
     AdminError::Refused {
         status,
-        code: text("/error/code").unwrap_or_default(),
-        message: text("/error/message").unwrap_or_else(|| status.to_string()),
-        paste: text("/error/paste"),
+        code,
+        message: message.unwrap_or_else(|| status.to_string()),
+        paste,
     }
 }

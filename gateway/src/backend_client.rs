@@ -12,14 +12,16 @@ use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
 };
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, Limited};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
 
-use crate::server_address::ServerAddress;
+use crate::{
+    http_client::{self, Told},
+    server_address::ServerAddress,
+};
 
 /// Long poll: the backend answers at the latest after this.
 const WAIT: Duration = Duration::from_secs(25);
@@ -147,15 +149,11 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request.map(Full::new)).await?;
+    let answer = http_client::ask(stream, request).await?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), DIRECTORY_LIMIT)
         .collect()
         .await;
-    driver.abort();
     // The boxed error hides which of the two it was; both mean that the answer is unusable.
     let body = body.map_err(|_unusable| BackendError::Body)?;
     Ok((status, body.to_bytes()))
@@ -165,14 +163,10 @@ fn refused(status: StatusCode, body: &[u8]) -> BackendError {
     if status == StatusCode::UNAUTHORIZED {
         return BackendError::Key(status);
     }
-    let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let text = |pointer| {
-        let text = told.as_ref()?.pointer(pointer)?.as_str()?;
-        Some(text.to_owned())
-    };
+    let Told { code, message, .. } = Told::of(body);
     BackendError::Refused {
         status,
-        code: text("/error/code").unwrap_or_default(),
-        message: text("/error/message").unwrap_or_default(),
+        code,
+        message: message.unwrap_or_default(),
     }
 }

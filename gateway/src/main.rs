@@ -21,6 +21,7 @@ mod forward;
 mod gateway;
 mod hand_over;
 mod hashing;
+mod http_client;
 mod http_service;
 mod installation;
 mod listeners;
