@@ -1,0 +1,125 @@
+//! A connection before its first request: PROXY header → address admitted → first byte → TLS.
+//!
+//! No byte of HTTP is read here, and none is answered but the one sentence to who speaks plain HTTP
+//! on a TLS port.
+
+use std::{sync::Arc, time::Duration};
+
+use gateway_policy::{
+    ClientAddr,
+    proxy_protocol::{Preface, preface},
+    refusal::Refusal,
+};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::{Connection, FAREWELL_LIMIT, HEAD_LIMIT};
+use crate::{connections::Standing, page, stream::ClientStream, tls};
+
+/// A PROXY header comes with the first segment or not at all.
+const PROXY_LIMIT: Duration = Duration::from_secs(5);
+/// A header that came in pieces is looked at again after this.
+const PROXY_PAUSE: Duration = Duration::from_millis(5);
+/// First byte of every TLS connection (RFC 8446, 5.1: a handshake record).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+impl Connection {
+    /// Everything before the first request. `None`: the connection is over.
+    pub(super) async fn open(&mut self, mut tcp: TcpStream) -> Option<ClientStream> {
+        // Terminals send small requests and wait for the answer: never hold a segment back.
+        drop(tcp.set_nodelay(true));
+        let scope = self.entered.connection.standing().scope;
+        if self.trusted {
+            let named = timeout(PROXY_LIMIT, named_client(&mut tcp, self.client)).await;
+            let Ok(Some(client)) = named else {
+                self.refuse_connection(Refusal::ProxyHeader);
+                return None;
+            };
+            self.client = client;
+            let scope = scope.clone();
+            let standing = Standing::new(client, scope);
+            self.entered.connection.stands_as(standing);
+        }
+        // Judged at the door already; again now that the connection is entered, so that a list
+        // which changed in between has found it or is found here.
+        let verdict = self.shared().admit(self.client, &scope);
+        if verdict.is_blocked() {
+            self.refuse_connection(Refusal::AddressRefused);
+            return None;
+        }
+        // A proxy that names no client is exempt; a client that it names is counted as himself.
+        let proxy_itself = self.trusted && self.client == self.entered.connection.peer;
+        let exempt = proxy_itself || verdict.is_exempt();
+        let room = Arc::clone(&self.worker.shared.connections);
+        if room
+            .enter_as(&mut self.entered, self.client, exempt)
+            .is_err()
+        {
+            self.refuse_connection(Refusal::TooManyConnections);
+            return None;
+        }
+        let mut first = [0];
+        let peeked = timeout(HEAD_LIMIT, tcp.peek(&mut first)).await;
+        if !matches!(peeked, Ok(Ok(1))) {
+            return None;
+        }
+        match (self.serving.https, first == [TLS_HANDSHAKE]) {
+            (true, true) => self.handshake(tcp).await,
+            (true, false) => {
+                self.refuse_connection(Refusal::NotTls);
+                let mut stream = ClientStream::plain(tcp);
+                let words = page::this_port_speaks_https();
+                let farewell = async {
+                    stream.write_raw(words.as_bytes()).await?;
+                    stream.linger(16 * 1024).await
+                };
+                // The client is closed upon in any case.
+                drop(timeout(FAREWELL_LIMIT, farewell).await);
+                None
+            }
+            (false, true) => {
+                self.refuse_connection(Refusal::NotPlain);
+                None
+            }
+            (false, false) => Some(ClientStream::plain(tcp)),
+        }
+    }
+
+    async fn handshake(&self, tcp: TcpStream) -> Option<ClientStream> {
+        let Some(context) = &self.serving.tls else {
+            self.refuse_connection(Refusal::NoCertificate);
+            return None;
+        };
+        match tls::accept(context, tcp).await {
+            Ok(tls) => Some(ClientStream::tls(tls)),
+            Err(fault) => {
+                self.shared()
+                    .handshake_failed(self.client, &self.listener, &fault);
+                None
+            }
+        }
+    }
+}
+
+/// The client that a PROXY header names, or the peer itself when there is none. `None`: the
+/// header is malformed or the peer left.
+async fn named_client(tcp: &mut TcpStream, peer: ClientAddr) -> Option<ClientAddr> {
+    let mut arrived = [0; 1024];
+    loop {
+        let count = tcp.peek(&mut arrived).await.ok()?;
+        match preface(arrived.get(..count)?) {
+            Preface::NotProxyHeader => return Some(peer),
+            Preface::Header { client, length } => {
+                tcp.read_exact(arrived.get_mut(..length)?).await.ok()?;
+                return Some(client.map_or(peer, |client| ClientAddr::from(client.ip())));
+            }
+            Preface::Fault(_) => return None,
+            Preface::NeedMore if count == 0 => return None,
+            // What was peeked stays readable, so readiness cannot tell when more has come.
+            Preface::NeedMore => sleep(PROXY_PAUSE).await,
+        }
+    }
+}
