@@ -45,6 +45,8 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
 pub(crate) struct Administration {
     world: Arc<World>,
+    /// One change of databases at a time.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// Why something was not done. Nothing has changed then.
@@ -106,7 +108,10 @@ type Answered = Result<Response<Full<Bytes>>, Refused>;
 
 impl Administration {
     pub(crate) fn new(world: Arc<World>) -> Self {
-        Self { world }
+        Self {
+            world,
+            changing: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {

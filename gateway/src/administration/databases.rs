@@ -28,6 +28,8 @@ impl Administration {
             .collect();
         self.refuse_written_down(&changes.changes, language).await?;
         let backend = self.backend(language)?;
+        // Administrators of this gateway take turns; those of others are met by the revision.
+        let _one_change = self.changing.lock().await;
         let away = |fault| Refused::backend(fault, language);
         for _try in 0..TRIES {
             let now = backend.directory(0, Wait::No).await.map_err(away)?;
@@ -97,12 +99,17 @@ fn among(databases: &[DatabaseId]) -> impl Fn(&Clash) -> bool {
 fn after(mut directory: Directory, changes: &[Change]) -> Directory {
     for change in changes.iter().cloned() {
         match change {
-            Change::Add { id, settings } => directory.databases.push(Database {
-                id,
-                settings,
-                index_key: "00".repeat(32),
-                users: Vec::new(),
-            }),
+            Change::Add { id, settings } => {
+                // An id that is taken there is the backend's to refuse.
+                if !directory.databases.iter().any(|one| one.id == id) {
+                    directory.databases.push(Database {
+                        id,
+                        settings,
+                        index_key: "00".repeat(32),
+                        users: Vec::new(),
+                    });
+                }
+            }
             Change::Set { id, settings } => {
                 let database = directory.databases.iter_mut().find(|one| one.id == id);
                 if let Some(database) = database {

@@ -75,6 +75,9 @@ pub(crate) enum ChangeError {
     Clash(Vec<gateway_policy::ports::Clash>),
     #[error("{}", joined(.0))]
     Ports(Vec<PortFault>),
+    /// Their lists would be one list.
+    #[error("the folder {} is the folder of {holder}", .folder.display())]
+    Folder { folder: PathBuf, holder: String },
     #[error("a TLS context cannot be made: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
     #[error("the change was broken off: {0}")]
@@ -87,6 +90,7 @@ impl ChangeError {
         match self {
             Self::Clash(_) => "clash",
             Self::Ports(_) => "port",
+            Self::Folder { .. } => "folder",
             Self::Compile(CompileError::ClaimedTwice { .. }) => "claimed-twice",
             Self::Compile(CompileError::Account { .. }) => "account",
             Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
@@ -108,6 +112,14 @@ impl ChangeError {
                     .map(|fault| messages::port_fault(fault, None, language));
                 words.collect::<Vec<_>>().join("; ")
             }
+            Self::Folder { folder, holder } => messages::text(
+                language,
+                "clash-folder",
+                &[
+                    ("folder", &folder.display().to_string()),
+                    ("holder", holder),
+                ],
+            ),
             Self::Compile(CompileError::ClaimedTwice { id, yaml }) => messages::text(
                 language,
                 "claimed-twice",
@@ -161,6 +173,7 @@ impl World {
         let mut sources = self.sources();
         sources.feed = Some(feed);
         let (directory, certificates) = self.compile(&sources).await?;
+        judge_folders(&directory, changed)?;
         let wanted = self.wanted(&directory, &certificates)?;
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
@@ -453,6 +466,21 @@ pub(super) async fn resolve_all(directory: &Directory, new_only: bool) {
             }
         }
     }
+}
+
+/// No database of `changed` gets the folder of another, however the two write it.
+fn judge_folders(directory: &Directory, changed: &[DatabaseId]) -> Result<(), ChangeError> {
+    let databases = directory.databases();
+    for database in databases.iter().filter(|one| changed.contains(&one.id)) {
+        let mut others = databases.iter().filter(|other| other.id != database.id);
+        if let Some(holder) = others.find(|other| other.folder == database.folder) {
+            return Err(ChangeError::Folder {
+                folder: database.folder.clone(),
+                holder: holder.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn feed_copy(cache: &Path) -> PathBuf {

@@ -80,6 +80,7 @@ holder-print = the print server of { $id }
 holder-server = the server port
 holder-metrics = the metrics
 clash = port { $port } is claimed by { $first } and by { $second }
+clash-folder = the folder { $folder } belongs to the database "{ $holder }"
 claimed-twice = database { $id } is claimed by { $file } and by the backend
 account-unusable = database { $id }: the service account cannot be used: { $cause }
 

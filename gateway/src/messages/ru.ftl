@@ -80,6 +80,7 @@ holder-print = сервер печати базы { $id }
 holder-server = порт сервера
 holder-metrics = метрики
 clash = порт { $port } хотят двое: { $first } и { $second }
+clash-folder = папка { $folder } уже принадлежит базе «{ $holder }»
 claimed-twice = база { $id } записана и в { $file }, и в сервере данных
 account-unusable = база { $id }: учётную запись использовать нельзя: { $cause }
 

@@ -226,6 +226,52 @@ fn a_database_of_the_file_is_not_changed_from_here() {
     assert!(outcome.stderr.contains("gateway.yaml"), "{outcome:?}");
 }
 
+#[test]
+fn many_administrators_at_once_all_get_their_change() {
+    let shop = Shop::open();
+    shop.add("a");
+    std::thread::scope(|scope| {
+        let change = |number: usize| {
+            let shop = &shop;
+            move || {
+                let comment = format!("change {number}");
+                shop.gateway
+                    .command(&["database", "set", "a", "--comment", &comment])
+            }
+        };
+        let all: Vec<_> = (0..16).map(|number| scope.spawn(change(number))).collect();
+        for one in all {
+            let outcome = one.join().unwrap();
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn a_folder_or_an_id_of_another_database_is_refused_by_name_however_it_is_written() {
+    let shop = Shop::open();
+    shop.add("a");
+    shop.add("b");
+    let folder = shop.state("a")["folder"].as_str().unwrap().to_owned();
+    for written in [folder.clone(), format!("{folder}/"), "Shop a".to_owned()] {
+        let refused = shop.refused(&["database", "set", "b", "--folder", &written]);
+        assert!(refused.contains("\"Shop a\""), "{refused}");
+    }
+    shop.done(&["database", "set", "b", "--folder", &format!("{folder} too")]);
+
+    let add =
+        |id: &str| ["database", "add", "--id", id, "--name", "C", "--port", "0"].map(str::to_owned);
+    for taken in ["b", "B"] {
+        let add = add(taken);
+        let refused = shop.refused(&add.each_ref().map(String::as_str));
+        assert!(
+            refused.contains("A database with the id b exists"),
+            "{refused}"
+        );
+    }
+    shop.done(&add("c").each_ref().map(String::as_str));
+}
+
 fn said(language: &str, arguments: &[&str]) -> Outcome {
     let set = format!("LC_ALL={language}");
     harness::tool::run("env", [&[set.as_str(), GATEWAY], arguments].concat(), "")
