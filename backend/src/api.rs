@@ -136,6 +136,19 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 /// Levels of a body. The vendor's deepest, a configuration's types, has six.
 const DEEPEST: usize = 64;
 
+/// As of a login name, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// A name fits one line of a table, and a login name into a login.
+pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
+    match name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control) {
+        true => Ok(()),
+        false => Err(ApiError::bad_request(
+            Message::new("name-bad").with("longest", LONGEST_NAME),
+        )),
+    }
+}
+
 /// Refuses ids that would not fit into an address, a header or a line of a log.
 pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
     const LONGEST: usize = 200;

@@ -11,7 +11,7 @@ use backend_types::{
 use sqlx::SqliteConnection;
 
 use crate::{
-    api::{error::ApiError, user_groups},
+    api::{check_name, error::ApiError, user_groups},
     messages::Message,
     secrets::Hasher,
     storage::{
@@ -22,6 +22,9 @@ use crate::{
     },
     template::Template,
 };
+
+/// In characters.
+const LONGEST_COMMENT: usize = 4000;
 
 /// The directory as this connection sees it; inside a transaction it is consistent.
 pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Directory, StorageError> {
@@ -155,6 +158,7 @@ fn changed_databases(
                 if settings.folder.trim().is_empty() {
                     settings.folder = free_folder(&settings.name, &after);
                 }
+                check_texts(&settings.name, &settings.comment)?;
                 let template = templates.get(&id).ok_or_else(ApiError::internal)?;
                 after.push(StoredDatabase {
                     id,
@@ -165,6 +169,10 @@ fn changed_databases(
             Change::Set { id, settings } => {
                 let database = after.iter_mut().find(|database| database.id == id);
                 let database = database.ok_or_else(|| unknown(&id))?;
+                check_texts(
+                    settings.name.as_deref().unwrap_or_default(),
+                    settings.comment.as_deref().unwrap_or_default(),
+                )?;
                 settings.apply(&mut database.settings);
             }
             Change::Remove { id } => {
@@ -178,6 +186,17 @@ fn changed_databases(
     after.sort_by_key(changed);
     check(&after)?;
     Ok(after)
+}
+
+/// Of what is said now; a database that has come with another name keeps it.
+fn check_texts(name: &str, comment: &str) -> Result<(), ApiError> {
+    check_name(name)?;
+    match comment.chars().count() <= LONGEST_COMMENT {
+        true => Ok(()),
+        false => Err(ApiError::bad_request(
+            Message::new("comment-too-long").with("longest", LONGEST_COMMENT),
+        )),
+    }
 }
 
 fn unknown(id: &DatabaseId) -> ApiError {
@@ -417,6 +436,25 @@ mod tests {
         assert!(changed("Служба", "/srv/password").is_ok());
         for (name, file) in [("", "/x"), ("a:b", "/x"), ("a\nb", "/x"), ("a", " ")] {
             assert!(changed(name, file).is_err(), "{name:?} {file:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_a_readable_length() {
+        let before = [database("a", 9706)];
+        let renamed = |name: &str| {
+            let settings = SettingsPatch {
+                name: Some(name.to_owned()),
+                ..SettingsPatch::default()
+            };
+            let id = "a".parse().unwrap();
+            changed_databases(&before, vec![Change::Set { id, settings }], &HashMap::new())
+        };
+        for bad in ["a\tb", "a\nb", "a\u{1b}[31mb", &"я".repeat(257)] {
+            assert!(renamed(bad).is_err(), "{bad:?}");
+        }
+        for good in ["Ку\"рьер '😀", &"я".repeat(256)] {
+            assert!(renamed(good).is_ok(), "{good:?}");
         }
     }
 

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use backend_types::Language;
+use backend_types::{Language, header};
 use bytes::Bytes;
 use http::{
-    Method, Request, StatusCode,
+    Method, Request, Response, StatusCode,
     header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
 };
 use http_body_util::BodyExt;
@@ -36,6 +36,8 @@ pub(crate) struct AdminClient {
 pub(crate) enum AdminError {
     #[error("no gateway runs on this data folder ({socket}: {source})")]
     NotRunning { socket: String, source: io::Error },
+    #[error("this gateway is another user's ({socket}: {source})")]
+    NoAccess { socket: String, source: io::Error },
     #[error("the gateway did not answer within {} s", LIMIT.as_secs())]
     TimedOut,
     /// In the administrator's language already.
@@ -67,6 +69,13 @@ impl AdminError {
             Self::TimedOut => {
                 let seconds = LIMIT.as_secs().to_string();
                 messages::text(language, "admin-timed-out", &[("seconds", &seconds)])
+            }
+            Self::NoAccess { socket, .. } => {
+                messages::text(language, "admin-no-access", &[("socket", socket)])
+            }
+            Self::Http(fault) => {
+                let cause = fault.to_string();
+                messages::text(language, "admin-broke-off", &[("cause", &cause)])
             }
             other => other.to_string(),
         }
@@ -107,6 +116,17 @@ impl AdminClient {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, AdminError> {
+        self.send_warned(method, path, body)
+            .map(|(answer, _warning)| answer)
+    }
+
+    /// With the code of the warning that came beside the answer.
+    pub(crate) fn send_warned<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(T, Option<String>), AdminError> {
         let body = body.map(serde_json::to_vec).transpose()?;
         let request = Request::builder()
             .method(method)
@@ -118,36 +138,42 @@ impl AdminClient {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (status, body) = runtime.block_on(async {
+        let answer = runtime.block_on(async {
             tokio::time::timeout(LIMIT, exchange(&self.data, request))
                 .await
                 .map_err(|_elapsed| AdminError::TimedOut)?
         })?;
+        let warning = answer.headers().get(header::WARNING);
+        let warning = warning.and_then(|code| Some(code.to_str().ok()?.to_owned()));
+        let (status, body) = (answer.status(), answer.into_body());
         if !status.is_success() {
             return Err(refused(status, &body));
         }
         let body: &[u8] = if body.is_empty() { b"null" } else { &body };
-        Ok(serde_json::from_slice(body)?)
+        Ok((serde_json::from_slice(body)?, warning))
     }
 }
 
-async fn exchange(data: &Path, request: Request<Bytes>) -> Result<(StatusCode, Bytes), AdminError> {
-    let not_running = |socket: &Path, source| AdminError::NotRunning {
-        socket: socket.display().to_string(),
-        source,
-    };
+async fn exchange(data: &Path, request: Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
     let socket = match sockets::path(data, "admin.sock") {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-            return Err(not_running(&data.join("admin.sock"), fault));
+            return Err(unconnected(&data.join("admin.sock"), fault));
         }
         found => found?,
     };
-    let stream = UnixStream::connect(&socket)
-        .await
-        .map_err(|source| not_running(&socket, source))?;
-    let answer = http_client::ask(stream, request).await?;
-    let status = answer.status();
-    Ok((status, answer.into_body().collect().await?.to_bytes()))
+    let connected = UnixStream::connect(&socket).await;
+    let stream = connected.map_err(|source| unconnected(&socket, source))?;
+    let (head, body) = http_client::ask(stream, request).await?.into_parts();
+    Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+}
+
+/// Nobody listens there, or it is somebody else's gateway.
+fn unconnected(socket: &Path, source: io::Error) -> AdminError {
+    let socket = socket.display().to_string();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => AdminError::NoAccess { socket, source },
+        _ => AdminError::NotRunning { socket, source },
+    }
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> AdminError {
@@ -161,5 +187,20 @@ fn refused(status: StatusCode, body: &[u8]) -> AdminError {
         code,
         message: message.unwrap_or_else(|| status.to_string()),
         paste,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_another_user_is_not_a_gateway_that_does_not_run() {
+        let of = |kind: io::ErrorKind| unconnected(Path::new("admin.sock"), kind.into());
+        let denied = of(io::ErrorKind::PermissionDenied);
+        assert!(matches!(denied, AdminError::NoAccess { .. }), "{denied}");
+        assert!(denied.words(Language::Ru).contains("sudo"));
+        let absent = of(io::ErrorKind::ConnectionRefused);
+        assert!(matches!(absent, AdminError::NotRunning { .. }), "{absent}");
     }
 }

@@ -9,7 +9,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use backend_types::{Changed, Changes, Directory, Language, header};
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, StatusCode,
+    HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST},
 };
 use http_body_util::{BodyExt, Limited};
@@ -85,7 +85,8 @@ impl BackendAddress {
             Wait::ForChange => WAIT.as_secs(),
         };
         let path = format!("/directory?after={after}&wait={wait}");
-        let (status, body) = self.send(Request::get(path).body(Bytes::new())?).await?;
+        let answer = self.send(Request::get(path).body(Bytes::new())?).await?;
+        let (status, body) = (answer.status(), answer.into_body());
         match status {
             StatusCode::OK => Ok(Some(serde_json::from_slice(&body)?)),
             StatusCode::NO_CONTENT => Ok(None),
@@ -103,7 +104,8 @@ impl BackendAddress {
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT_LANGUAGE, language.as_str());
         let body = Bytes::from(serde_json::to_vec(changes)?);
-        let (status, body) = self.send(request.body(body)?).await?;
+        let answer = self.send(request.body(body)?).await?;
+        let (status, body) = (answer.status(), answer.into_body());
         match status {
             StatusCode::OK => Ok(serde_json::from_slice(&body)?),
             _ => Err(refused(status, &body)),
@@ -114,7 +116,7 @@ impl BackendAddress {
     pub(crate) async fn send(
         &self,
         mut request: Request<Bytes>,
-    ) -> Result<(StatusCode, Bytes), BackendError> {
+    ) -> Result<Response<Bytes>, BackendError> {
         let (host, key) = match self {
             Self::Unix(_) => ("backend", None),
             Self::Tcp { server, key } => (server.authority.as_str(), Some(key)),
@@ -142,21 +144,15 @@ impl BackendAddress {
     }
 }
 
-async fn exchange<S>(
-    stream: S,
-    request: Request<Bytes>,
-) -> Result<(StatusCode, Bytes), BackendError>
+async fn exchange<S>(stream: S, request: Request<Bytes>) -> Result<Response<Bytes>, BackendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let answer = http_client::ask(stream, request).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), DIRECTORY_LIMIT)
-        .collect()
-        .await;
+    let (head, body) = http_client::ask(stream, request).await?.into_parts();
+    let body = Limited::new(body, DIRECTORY_LIMIT).collect().await;
     // The boxed error hides which of the two it was; both mean that the answer is unusable.
     let body = body.map_err(|_unusable| BackendError::Body)?;
-    Ok((status, body.to_bytes()))
+    Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> BackendError {

@@ -6,9 +6,11 @@
 
 use std::{
     ffi::OsString,
-    io::{IsTerminal, Write},
+    fmt,
+    io::{ErrorKind, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use backend_types::Language;
@@ -26,10 +28,7 @@ use crate::{
 /// Prints a line. A reader that has seen enough (`| head`) is no fault.
 macro_rules! out {
     ($($line:tt)*) => {
-        drop(std::io::Write::write_fmt(
-            &mut std::io::stdout(),
-            format_args!("{}\n", format_args!($($line)*)),
-        ))
+        crate::cli::print_line(format_args!($($line)*))
     };
 }
 
@@ -115,6 +114,9 @@ enum Failure {
     /// A file has to be changed by hand.
     #[error("{words}")]
     ByHand { words: String, paste: String },
+    /// The words of the command line make no sense together.
+    #[error("{0}")]
+    Usage(String),
     /// Everything there is to say stands on stdout.
     #[error("faults were found")]
     Shown,
@@ -124,6 +126,7 @@ type Outcome = Result<(), Failure>;
 
 const DONE: u8 = 0;
 const REFUSED: u8 = 1;
+const USAGE: u8 = 2;
 const NOT_RUNNING: u8 = 3;
 
 /// For the reference.
@@ -160,6 +163,11 @@ pub(crate) fn main() -> ExitCode {
     let language = words::of_environment();
     ExitCode::from(match parsed(language) {
         Ok((arguments, further)) => carry_out(arguments, further, language),
+        Err(fault) if fault.use_stderr() && std::env::args_os().any(|word| word == "--json") => {
+            let message = command_line::misuse(&fault, language);
+            out!("{}", json_error("usage", &message, None));
+            USAGE
+        }
         Err(fault) => command_line::explain(&fault, language),
     })
 }
@@ -227,13 +235,41 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         Some(Command::Hash) => hash::run(&session),
         Some(Command::Completions { shell }) => {
             let mut command = commands(language);
-            clap_complete::generate(shell, &mut command, "gateway", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "gateway", &mut script);
+            out!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
     };
     match done {
-        Ok(()) => DONE,
         Err(failure) => session.explain(&failure),
+        // A password that is shown once may be lost with it.
+        Ok(()) if UNPRINTED.load(Ordering::Relaxed) => {
+            drop(writeln!(
+                std::io::stderr(),
+                "{}",
+                session.say("output-lost", &[])
+            ));
+            REFUSED
+        }
+        Ok(()) => DONE,
+    }
+}
+
+fn json_error(code: &str, message: &str, paste: Option<&str>) -> serde_json::Value {
+    serde_json::json!({"error": {"code": code, "message": message, "paste": paste}})
+}
+
+/// Whether a line could not be printed although somebody waits for it.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+fn print_line(line: fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let printed = writeln!(out, "{line}").and_then(|()| out.flush());
+    if let Err(fault) = printed
+        && fault.kind() != ErrorKind::BrokenPipe
+    {
+        UNPRINTED.store(true, Ordering::Relaxed);
     }
 }
 
@@ -281,11 +317,16 @@ impl Session {
         Failure::Said(self.say(key, values))
     }
 
+    fn misused(&self, key: &str, values: &[(&'static str, &str)]) -> Failure {
+        Failure::Usage(self.say(key, values))
+    }
+
     /// Says why, and gives the exit code.
     fn explain(&self, failure: &Failure) -> u8 {
         let (words, code, paste) = match failure {
             Failure::Shown => return REFUSED,
             Failure::Said(words) => (words.clone(), "refused", None),
+            Failure::Usage(words) => (words.clone(), "usage", None),
             Failure::ByHand { words, paste } => (words.clone(), "by-hand", Some(paste.as_str())),
             Failure::Gateway(fault) => {
                 let words = fault.words(self.language);
@@ -294,14 +335,13 @@ impl Session {
                         (words, code.as_str(), paste.as_deref())
                     }
                     AdminError::NotRunning { .. } => (words, "not-running", None),
+                    AdminError::NoAccess { .. } => (words, "no-access", None),
                     _ => (words, "failed", None),
                 }
             }
         };
         if self.json {
-            let told = serde_json::json!({
-                "error": {"code": code, "message": words, "paste": paste}
-            });
+            let told = json_error(code, &words, paste);
             out!("{told}");
         } else {
             let mut err = std::io::stderr();
@@ -312,6 +352,7 @@ impl Session {
         }
         match failure {
             Failure::Gateway(AdminError::NotRunning { .. }) => NOT_RUNNING,
+            Failure::Usage(_) => USAGE,
             _ => REFUSED,
         }
     }

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use arc_swap::ArcSwap;
 use gateway_config::{Backend, Config, Finding, Metrics as MetricsAt, Overrides};
 use gateway_policy::recent::Recent;
@@ -97,9 +97,10 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         .recursive(true)
         .mode(0o700)
         .create(&data)
-        .with_context(|| format!("data folder {}", data.display()))?;
+        .map_err(|fault| NotStarted::in_folder("data", &data, fault))?;
     let _lock = lock(&data)?;
-    let _log = log_files::start(&config.log, &data, "gateway", PINGORA_IS_QUIET).context("log")?;
+    let _log = log_files::start(&config.log, &data, "gateway", PINGORA_IS_QUIET)
+        .map_err(|fault| NotStarted::in_folder("log", &data, fault))?;
     for warning in &warnings {
         tracing::warn!(finding = %warning, "configuration");
     }
@@ -110,11 +111,14 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     // Before the ready line: until somebody listens, SIGHUP ends a process.
     let hang_up = signal(SignalKind::hangup())?;
 
-    let index_key = files::secret(&data.join("secrets").join("index.key")).context("index key")?;
+    let index_key = files::secret(&data.join("secrets").join("index.key"))
+        .map_err(|fault| NotStarted::in_folder("secrets", &data, fault))?;
     let cache = data.join("cache");
-    std::fs::create_dir_all(&cache).context("cache folder")?;
+    std::fs::create_dir_all(&cache)
+        .map_err(|fault| NotStarted::in_folder("cache", &data, fault))?;
     let clock = Clock::start();
-    let logins = Logins::open(&data, clock.now()).context("sessions")?;
+    let logins = Logins::open(&data, clock.now())
+        .map_err(|fault| NotStarted::in_folder("sessions", &data, format!("{fault:#}")))?;
     let request_ids = RequestIds::start(clock.now());
     let shared = Arc::new(Shared {
         clock,
@@ -160,7 +164,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     };
     let admin = sockets::make_path(&data, "admin.sock")
         .and_then(|path| http_service::bind_admin(&path))
-        .context("admin socket")?;
+        .map_err(|fault| NotStarted::in_folder("socket", &data, fault))?;
 
     let feed = first_feed(backend.as_ref(), &cache).await;
     let world = Arc::new(World {
@@ -173,6 +177,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         backend,
         certificates: Mutex::default(),
         index_key,
+        started: config.clone(),
         sources: Mutex::new(Sources {
             config: config.clone(),
             feed: None,
@@ -248,6 +253,48 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     Ok(end)
 }
 
+/// Why there is no gateway, where its administrator can mend it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStarted {
+    #[error("data folder {} is in use by process {pid}", .folder.display())]
+    InUse { folder: PathBuf, pid: String },
+    #[error("data folder {}, {what}: {cause}", .folder.display())]
+    Folder {
+        what: &'static str,
+        folder: PathBuf,
+        cause: String,
+    },
+}
+
+impl NotStarted {
+    fn in_folder(what: &'static str, folder: &Path, cause: impl ToString) -> Self {
+        Self::Folder {
+            what,
+            folder: folder.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+
+    pub(crate) fn words(&self, language: messages::Language) -> String {
+        match self {
+            Self::InUse { folder, pid } => {
+                let folder = folder.display().to_string();
+                let values = [("folder", folder.as_str()), ("pid", pid)];
+                messages::text(language, "not-started-in-use", &values)
+            }
+            Self::Folder {
+                what,
+                folder,
+                cause,
+            } => {
+                let folder = folder.display().to_string();
+                let values = [("folder", folder.as_str()), ("cause", cause)];
+                messages::text(language, &format!("not-started-{what}"), &values)
+            }
+        }
+    }
+}
+
 /// The embedded backend and its socket.
 struct Embedded {
     running: backend::Running,
@@ -264,7 +311,7 @@ impl Embedded {
             language: config.language,
         })
         .await
-        .context("the backend in this process")?;
+        .map_err(|fault| NotStarted::in_folder("backend", &config.data, fault))?;
         Ok(Self { running, socket })
     }
 
@@ -341,7 +388,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(&path)
-        .with_context(|| path.display().to_string())?;
+        .map_err(|fault| NotStarted::in_folder("data", data, fault))?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0)?;
@@ -352,11 +399,9 @@ fn lock(data: &Path) -> anyhow::Result<File> {
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
             file.read_to_string(&mut pid)?;
-            bail!(
-                "data folder {} is in use by process {}",
-                data.display(),
-                pid.trim()
-            )
+            let pid = pid.trim().to_owned();
+            let folder = data.to_owned();
+            Err(NotStarted::InUse { folder, pid }.into())
         }
         Err(TryLockError::Error(fault)) => Err(fault).context(path.display().to_string()),
     }

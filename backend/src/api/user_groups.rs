@@ -6,7 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::{Call, answers::no_content, check_id, doc_types, error::ApiError, users as user_set};
+use super::{
+    Call, answers::no_content, check_id, check_name, doc_types, error::ApiError, users as user_set,
+};
 use crate::{
     entity::{complete, flag, text},
     messages::Message,
@@ -162,6 +164,7 @@ fn checked(mut group: Entity, types: &[Entity]) -> Result<Entity, ApiError> {
             Message::new("field-missing").with("field", "name"),
         ));
     }
+    check_name(text(&group, "name"))?;
     let written = group
         .get("documentTypeNames")
         .cloned()

@@ -5,7 +5,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use backend_types::Role;
+use backend_types::{Role, header};
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -14,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::{
     Call,
     answers::no_content,
+    check_name,
     error::ApiError,
     user_groups::{group_of, new_id, role},
 };
@@ -78,9 +79,6 @@ pub(crate) fn login(name: &str) -> String {
     let lower: String = name.nfc().flat_map(char::to_lowercase).collect();
     lower.trim().nfc().collect()
 }
-
-/// Answers a change that was made and deserves a second thought; its value is an error code.
-const WARNING: &str = "x-smarts-warning";
 
 /// What a request says about a password or a barcode.
 pub(crate) enum Given {
@@ -154,6 +152,7 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 if text(&body, "name").trim().is_empty() {
                     body.insert("name".to_owned(), json!(id));
                 }
+                check_name(text(&body, "name"))?;
                 if was.is_none() && !body.contains_key("warehouseIds") {
                     body.insert("warehouseIds".to_owned(), json!([COMMON_WAREHOUSE]));
                 }
@@ -199,7 +198,7 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
         // An administrator's would have been refused.
         tracing::warn!(database.id = %call.database.id, user.id = %id, "the new password is weak");
         let weak = HeaderValue::from_static("password-weak");
-        response.headers_mut().insert(WARNING, weak);
+        response.headers_mut().insert(header::WARNING, weak);
     }
     Ok(response)
 }

@@ -35,6 +35,8 @@ pub mod header {
     pub const KEY: &str = "x-smarts-key";
     /// One id for a request in both logs.
     pub const REQUEST_ID: &str = "x-request-id";
+    /// Answers a change that was made and deserves a second thought; its value is an error code.
+    pub const WARNING: &str = "x-smarts-warning";
 }
 
 /// A database's code: lower-case, 1 to 64 of `a-z 0-9 - _ .`; a GUID unless somebody chose otherwise.

@@ -181,6 +181,12 @@ pub fn explain(fault: &clap::Error, language: Language) -> u8 {
     USAGE
 }
 
+/// What is wrong with the words, in one piece, for an answer to a program.
+#[must_use]
+pub fn misuse(fault: &clap::Error, language: Language) -> String {
+    sentence(fault, language).unwrap_or_else(|| fault.to_string())
+}
+
 /// clap's own sentences are English only; the ones people meet are said here.
 fn sentence(fault: &clap::Error, language: Language) -> Option<String> {
     let context = |kind| {
@@ -202,6 +208,7 @@ fn sentence(fault: &clap::Error, language: Language) -> Option<String> {
         ErrorKind::InvalidValue if value.is_empty() => "usage-value-missing",
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => "usage-bad-value",
         ErrorKind::ArgumentConflict => "usage-conflict",
+        ErrorKind::InvalidUtf8 => "usage-not-utf-8",
         _ => return None,
     };
     let values = [

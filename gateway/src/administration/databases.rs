@@ -71,15 +71,19 @@ impl Administration {
     }
 
     async fn in_force(&self, changed: Changed, language: Language) -> Result<Changed, Refused> {
-        if self.world.take_feed(changed.directory.clone()).await {
-            return Ok(changed);
+        match self.world.take_feed(changed.directory.clone()).await {
+            true => Ok(changed),
+            false => Err(self.not_in_force(language)),
         }
-        // Judged good and yet refused: the file has changed in between. The backend keeps the
-        // change, and `status` goes on saying what stands in its way.
+    }
+
+    /// Judged good and yet refused: the file has changed in between. The backend keeps the change,
+    /// and `status` goes on saying what stands in its way.
+    pub(super) fn not_in_force(&self, language: Language) -> Refused {
         let fault = self.world.status.report(language).backend;
         let cause = fault.and_then(|backend| backend.fault).unwrap_or_default();
         let message = messages::text(language, "admin-not-in-force", &[("cause", &cause)]);
-        Err(Refused::new(StatusCode::CONFLICT, "not-in-force", message))
+        Refused::new(StatusCode::CONFLICT, "not-in-force", message)
     }
 }
 

@@ -37,7 +37,11 @@ impl Administration {
         }
         let away = |fault| Refused::backend(fault, language);
         let request = request.body(body).map_err(|fault| away(fault.into()))?;
-        let (status, body) = backend.send(request).await.map_err(away)?;
+        let answer = backend.send(request).await.map_err(away)?;
+        let (status, warning) = (
+            answer.status(),
+            answer.headers().get(header::WARNING).cloned(),
+        );
         if head.method != Method::GET && status.is_success() {
             tracing::info!(
                 target: "security",
@@ -45,10 +49,16 @@ impl Administration {
                 "changed by the administrator"
             );
             let feed = backend.directory(0, Wait::No).await.map_err(away)?;
-            if let Some(feed) = feed {
-                self.world.take_feed(feed).await;
+            if let Some(feed) = feed
+                && !self.world.take_feed(feed).await
+            {
+                return Err(self.not_in_force(language));
             }
         }
-        Ok(response(status, "application/json", body))
+        let mut answered = response(status, "application/json", answer.into_body());
+        if let Some(warning) = warning {
+            answered.headers_mut().insert(header::WARNING, warning);
+        }
+        Ok(answered)
     }
 }

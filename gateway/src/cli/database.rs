@@ -116,14 +116,14 @@ impl Settings {
             (Some("none"), None) => Some(Account::None),
             (Some("shared"), None) => Some(Account::Shared),
             (Some("none" | "shared"), Some(_)) => {
-                return Err(session.refuse("database-account-no-password", &[]));
+                return Err(session.misused("database-account-no-password", &[]));
             }
             (Some(name), Some(password_file)) => Some(Account::Own {
                 name: name.to_owned(),
                 password_file,
             }),
             (Some(name), None) => {
-                return Err(session.refuse("database-account-password", &[("name", name)]));
+                return Err(session.misused("database-account-password", &[("name", name)]));
             }
         };
         Ok(SettingsPatch {
@@ -178,13 +178,13 @@ pub(super) fn run(
     let mut removed = Vec::new();
     for change in std::iter::once(first).chain(further) {
         changes.changes.push(match change {
-            Database::List => return Err(session.refuse("database-list-alone", &[])),
+            Database::List => return Err(session.misused("database-list-alone", &[])),
             Database::Add(add) => add.change(session)?,
             Database::Set(set) => {
                 let id = session.database(&set.database)?.id;
                 let settings = set.settings.patch(session)?;
                 if settings == SettingsPatch::default() {
-                    return Err(session.refuse("database-set-nothing", &[]));
+                    return Err(session.misused("database-set-nothing", &[]));
                 }
                 Change::Set { id, settings }
             }
@@ -207,7 +207,7 @@ impl Add {
     fn change(self, session: &Session) -> Result<Change, Failure> {
         let patch = self.settings.patch(session)?;
         let (Some(name), Some(port)) = (patch.name.clone(), patch.port) else {
-            return Err(session.refuse("database-add-needs", &[]));
+            return Err(session.misused("database-add-needs", &[]));
         };
         let mut settings = of_a_new_one(name, port);
         patch.apply(&mut settings);
@@ -291,8 +291,17 @@ fn show(
             list(&report.databases, session);
         }
         if !changed.made.is_empty() {
-            out!("\n{}", session.say("database-made", &[]));
+            let (key, several) = match changed.made.len() {
+                1 => ("database-made", false),
+                _ => ("database-made-several", true),
+            };
+            out!("\n{}", session.say(key, &[]));
             for user in &changed.made {
+                if several {
+                    let database = report.databases.iter().find(|one| one.id == user.database);
+                    let name = database.map_or(user.database.as_str(), |one| &one.name);
+                    out!("  {name} ({}):", user.database);
+                }
                 out!("  {}  {}", user.name, user.password);
             }
         }

@@ -51,6 +51,18 @@ impl Entities<'_> {
         Ok(self.session.gateway.send(method, &path, body)?)
     }
 
+    /// A change that the backend may have a warning about: its code.
+    pub(super) fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        below: &str,
+        body: &impl Serialize,
+    ) -> Result<(T, Option<String>), Failure> {
+        let path = format!("/databases/{}/api/v1/{below}", self.database);
+        let gateway = &self.session.gateway;
+        Ok(gateway.send_warned(method, &path, Some(body))?)
+    }
+
     pub(super) fn get<T: DeserializeOwned>(&self, below: &str) -> Result<T, Failure> {
         self.ask(Method::GET, below, None::<&()>)
     }

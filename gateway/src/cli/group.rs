@@ -164,7 +164,7 @@ pub(super) fn all(entities: &Entities<'_>) -> Result<Vec<UserGroup>, Failure> {
 impl Add {
     fn run(self, session: &Session) -> Outcome {
         if self.fields.name.is_none() || self.fields.role.is_none() {
-            return Err(session.refuse("group-add-needs", &[]));
+            return Err(session.misused("group-add-needs", &[]));
         }
         let entities = session.entities(&self.database)?;
         let mut body = self.fields.body(&entities)?;
@@ -181,7 +181,7 @@ impl Set {
         let entities = session.entities(&self.database)?;
         let body = self.fields.body(&entities)?;
         if body.is_empty() {
-            return Err(session.refuse("set-nothing", &[]));
+            return Err(session.misused("set-nothing", &[]));
         }
         let group: UserGroup = entities.find(SET, &self.group)?;
         entities.patch(&keyed(SET, &group.id), &body)?;

@@ -109,7 +109,7 @@ pub(super) fn run(property: Property, session: &Session) -> Outcome {
             let database = set.database.clone();
             let body = set.body(session)?;
             if body.is_empty() {
-                return Err(session.refuse("set-nothing", &[]));
+                return Err(session.misused("set-nothing", &[]));
             }
             session.entities(&database)?.patch(SINGLETON, &body)?;
             database

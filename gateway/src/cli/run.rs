@@ -7,7 +7,7 @@ use gateway_config::{Loaded, Overrides};
 
 use super::{Failure, Outcome, check};
 use crate::{
-    gateway::{self, End, Start},
+    gateway::{self, ChangeError, End, NotStarted, Start},
     hand_over::{self, Inherited},
     installation,
 };
@@ -58,6 +58,17 @@ pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcom
     match ran {
         Ok(End::Exit) => Ok(()),
         Ok(End::Again(sockets)) => Err(Failure::Said(hand_over::exec(sockets).to_string())),
-        Err(fault) => Err(Failure::Said(format!("{fault:#}"))),
+        Err(fault) => Err(Failure::Said(words(&fault, language))),
     }
+}
+
+/// What the administrator can mend is said in his language.
+fn words(fault: &anyhow::Error, language: Language) -> String {
+    if let Some(fault) = fault.downcast_ref::<NotStarted>() {
+        return fault.words(language);
+    }
+    if let Some(change) = fault.downcast_ref::<ChangeError>() {
+        return change.words(language);
+    }
+    format!("{fault:#}")
 }

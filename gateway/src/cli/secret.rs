@@ -1,12 +1,16 @@
 //! Passwords and barcodes: read without showing them, made where none is given. Never an argument:
 //! those stand in the list of processes and in the shell's history.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Read};
 
+use gateway_policy::password;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use openssl::rand::rand_bytes;
 
 use super::{Failure, Session};
+
+/// In bytes: no secret of 128 characters is longer.
+const LINE_LIMIT: u64 = 4096;
 
 /// One line from stdin. A terminal is told what to type, twice, and does not show it.
 pub(super) fn read(session: &Session, question: &str) -> Result<String, Failure> {
@@ -27,12 +31,19 @@ pub(super) fn read(session: &Session, question: &str) -> Result<String, Failure>
     }
 }
 
-fn line(session: &Session) -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
+/// A line of stdin as it is, without its end. What is longer than any secret is not read on.
+pub(super) fn line(session: &Session) -> Result<String, Failure> {
+    let mut line = Vec::new();
+    let input = std::io::stdin().lock();
+    let read = input.take(LINE_LIMIT).read_until(b'\n', &mut line);
     read.map_err(|fault| Failure::Said(fault.to_string()))?;
+    if line.len() as u64 == LINE_LIMIT {
+        return Err(session.refuse("secret-too-long", &[]));
+    }
+    let line = String::from_utf8(line).map_err(|_| session.refuse("secret-not-utf-8", &[]))?;
     match line.trim_end_matches(['\r', '\n']) {
         "" => Err(session.refuse("secret-empty", &[])),
+        secret if password::normal(secret).is_none() => Err(session.refuse("secret-too-long", &[])),
         secret => Ok(secret.to_owned()),
     }
 }

@@ -11,6 +11,16 @@ use crate::{
     status::{AccountReport, DatabaseReport, PrintReport, Report, ServiceState, State},
 };
 
+/// As a database's source.
+const FROM_BACKEND: &str = "backend";
+/// Codes of warnings that `check` has for the same thing in a file.
+const SAID_OF_THE_FILE: [&str; 4] = [
+    "https-off",
+    "authentication-off",
+    "authentication-without-https",
+    "print-pass",
+];
+
 #[derive(clap::Args)]
 pub(super) struct Status {
     #[arg(value_name = "DATABASE")]
@@ -68,8 +78,12 @@ fn print(report: &Report, session: &Session) {
 fn print_database(database: &DatabaseReport, session: &Session) {
     let say = |key: &str| session.say(key, &[]);
     out!("{}", Tone::Strong.paint(&database.name, session.colour));
+    // Those of a database of the file stand above, with their lines.
+    let told = database.source != FROM_BACKEND;
     for warning in &database.warnings {
-        out!("  ! {}", warning.message);
+        if !(told && SAID_OF_THE_FILE.contains(&warning.code.as_str())) {
+            out!("  ! {}", warning.message);
+        }
     }
     let mut table = Table::default();
     let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);

@@ -4,6 +4,7 @@
 
 use backend_types::Role;
 use clap::Subcommand;
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -215,7 +216,7 @@ fn clear(database: &str, yes: bool, session: &Session) -> Outcome {
 impl Add {
     fn run(self, session: &Session) -> Outcome {
         if self.fields.name.is_none() || self.fields.group.is_none() {
-            return Err(session.refuse("user-add-needs", &[]));
+            return Err(session.misused("user-add-needs", &[]));
         }
         let entities = session.entities(&self.database)?;
         let mut body = self.fields.body(&entities)?;
@@ -223,9 +224,10 @@ impl Add {
             body.insert("id".to_owned(), id.into());
         }
         let made = with_password(&self.fields, true, &mut body, session)?;
-        let posted = entities.post(SET, &body);
-        let user: Listed = posted.map_err(|fault| with_made(fault, made.as_deref(), session))?;
-        told(&entities, &user.id, made, session)
+        let posted = entities.change(Method::POST, SET, &body);
+        let (user, warning): (Listed, _) =
+            posted.map_err(|fault| by_hand(fault, made.as_deref(), &body, session))?;
+        told(&entities, &user.id, made, warning, session)
     }
 }
 
@@ -242,11 +244,12 @@ impl Set {
             body.insert("warehouseIds".to_owned(), json!([]));
         }
         if body.is_empty() {
-            return Err(session.refuse("set-nothing", &[]));
+            return Err(session.misused("set-nothing", &[]));
         }
-        let patched = entities.patch(&keyed(SET, &user.id), &body);
-        patched.map_err(|fault| with_made(fault, made.as_deref(), session))?;
-        told(&entities, &user.id, made, session)
+        let patched = entities.change(Method::PATCH, &keyed(SET, &user.id), &body);
+        let (_nothing, warning): (Value, _) =
+            patched.map_err(|fault| by_hand(fault, made.as_deref(), &body, session))?;
+        told(&entities, &user.id, made, warning, session)
     }
 }
 
@@ -286,9 +289,6 @@ fn with_password(
     let mut made = None;
     if fields.password_stdin {
         let password = secret::read(session, "user-type-password")?;
-        if !secret::is_strong(&password) {
-            eprintln!("{}", session.say("user-password-weak", &[]));
-        }
         body.insert("password".to_owned(), password.into());
     } else if make {
         let password = secret::make()?;
@@ -302,35 +302,65 @@ fn with_password(
     Ok(made)
 }
 
-/// What is to be written into the file by hand holds the hash of a password that was made here.
-fn with_made(failure: Failure, made: Option<&str>, session: &Session) -> Failure {
-    match (failure, made) {
-        (
-            Failure::Gateway(AdminError::Refused {
-                message: words,
-                paste: Some(paste),
-                ..
-            }),
-            Some(made),
-        ) => {
-            let told = session.say("user-password-made", &[]);
-            let paste = format!("{paste}\n\n{told}\n  {made}");
-            Failure::ByHand { words, paste }
+/// What is to be written into the file by hand holds the hash of a password: one that was made here
+/// is shown, a weak one is told of, which with a backend would be the backend's to do.
+fn by_hand(
+    failure: Failure,
+    made: Option<&str>,
+    body: &Map<String, Value>,
+    session: &Session,
+) -> Failure {
+    let Failure::Gateway(AdminError::Refused {
+        code,
+        message,
+        paste: Some(paste),
+        status,
+    }) = failure
+    else {
+        return failure;
+    };
+    let Some(made) = made else {
+        let password = body.get("password").and_then(Value::as_str);
+        if password.is_some_and(|password| !secret::is_strong(password)) {
+            eprintln!("{}", session.say("user-password-weak", &[]));
         }
-        (failure, _) => failure,
+        return Failure::Gateway(AdminError::Refused {
+            status,
+            code,
+            message,
+            paste: Some(paste),
+        });
+    };
+    let told = session.say("user-password-made", &[]);
+    let paste = format!("{paste}\n\n{told}\n  {made}");
+    Failure::ByHand {
+        words: message,
+        paste,
     }
 }
 
 /// Shows the user as he is now, and the password that was made.
-fn told(entities: &Entities<'_>, id: &str, made: Option<String>, session: &Session) -> Outcome {
+fn told(
+    entities: &Entities<'_>,
+    id: &str,
+    made: Option<String>,
+    warning: Option<String>,
+    session: &Session,
+) -> Outcome {
     let mut users = all(entities)?;
     users.retain(|user| user.id == id);
     let mut answer = serde_json::to_value(users.first()).unwrap_or_default();
     if let (Some(answer), Some(made)) = (answer.as_object_mut(), &made) {
         answer.insert("password".to_owned(), made.as_str().into());
     }
+    if let (Some(answer), Some(warning)) = (answer.as_object_mut(), &warning) {
+        answer.insert("warning".to_owned(), warning.as_str().into());
+    }
     session.show(&answer, |_| {
         print(&users, session);
+        if warning.is_some_and(|code| code == "password-weak") {
+            eprintln!("{}", session.say("user-password-weak", &[]));
+        }
         if let Some(made) = &made {
             out!("\n{}\n  {made}", session.say("user-password-made", &[]));
         }

@@ -142,14 +142,13 @@ impl World {
             .await
             .map_err(ReloadError::Lost)?
             .map_err(ReloadError::Faulty)?;
-        let before = self.sources();
         let language = self.shared.language();
         let mut warnings: Vec<String> = loaded
             .warnings
             .iter()
             .map(|warning| warning.render(language))
             .collect();
-        warnings.extend(needs_restart(&before.config, &loaded.config));
+        warnings.extend(needs_restart(&self.started, &loaded.config, language));
         self.reload_with(loaded.config)
             .await
             .map_err(ReloadError::Change)?;

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(super) certificates: Mutex<Option<Arc<Certificates>>>,
     pub(super) index_key: [u8; 32],
     pub(super) sources: Mutex<Sources>,
+    /// What the process was started with: some of its keys stay in force until the next start.
+    pub(super) started: Config,
     /// The server as it was at its last start; none while it is stopped.
     pub(super) server: Mutex<Option<ServerPort>>,
     /// The backend's newest directory, also one that clashes with the file: when the file is
@@ -497,7 +499,7 @@ pub(super) fn settings(config: &Config) -> Settings {
 }
 
 /// Keys that only a start reads.
-pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
+pub(super) fn needs_restart(before: &Config, after: &Config, language: Language) -> Vec<String> {
     [
         ("data", before.data != after.data),
         ("listen", before.listen != after.listen),
@@ -508,6 +510,6 @@ pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     ]
     .into_iter()
     .filter(|(_, changed)| *changed)
-    .map(|(key, _)| format!("{key}: takes effect at the next start"))
+    .map(|(key, _)| messages::text(language, "needs-restart", &[("key", key)]))
     .collect()
 }

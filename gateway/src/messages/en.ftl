@@ -116,6 +116,15 @@ refusal-upstream-timeout = The data server did not answer in time.
 refusal-no-print-service = No print service is set.
 refusal-internal = An internal error. The log has the details.
 
+needs-restart = { $key }: takes effect at the next start of the gateway
+not-started-in-use = The data folder { $folder } is in use: another gateway runs on it, process { $pid }
+not-started-data = The data folder { $folder } cannot be used: { $cause }
+not-started-log = The log in the data folder { $folder } cannot be written: { $cause }
+not-started-secrets = The keys in the data folder { $folder } (secrets) cannot be used: { $cause }
+not-started-cache = The folder cache in the data folder { $folder } cannot be used: { $cause }
+not-started-sessions = The sessions in the data folder { $folder } (sessions.redb) cannot be opened: { $cause }
+not-started-socket = The socket for commands (admin.sock) of the data folder { $folder } cannot be opened: { $cause }
+not-started-backend = The data server on the data folder { $folder } did not start: { $cause }
 admin-not-here = There is no such request
 admin-backend-away = The backend is away: { $cause }
 admin-no-backend = { $file } names no backend: this gateway's databases stand in the file itself
@@ -126,6 +135,8 @@ installation-needs-root = { $file } may not be read by you. Type the command wit
 installation-unreadable = { $file } cannot be read: { $cause }
 admin-not-running = No gateway runs on this data folder ({ $socket }: { $cause })
 admin-timed-out = The gateway did not answer within { $seconds } s
+admin-broke-off = The gateway broke off before it answered ({ $cause }). Whether the change was made is not known: see gateway status
+admin-no-access = This gateway belongs to another user ({ $socket }). Type the command with sudo.
 
 status-backend = Backend
 status-mode = Mode of work
@@ -149,9 +160,12 @@ database-account-password = The account "{ $name }" needs --account-password-fil
 database-remove-sure = The database "{ $name }" will be removed with its documents and users.
 database-removed = The database "{ $name }" is removed. The folder { $folder } with the address lists stays.
 database-made = An administrator was made. The password is shown once, write it down:
+database-made-several = Administrators were made. The passwords are shown once, write them down:
 confirm-yes-missing = To confirm, add --yes
 confirm-type-yes = Type "yes" to go on:
 confirm-declined = Nothing was changed
+
+output-lost = The answer could not be written out, it may have held a password that is shown once. What was asked is done
 
 help = Security gateway in front of a Mobile SMARTS data server. Without a command: run it.
 help-arg-data = Data folder of the gateway, by default the one in the configuration file; with run, in place of it
@@ -382,6 +396,8 @@ file-unreadable = The file { $file } cannot be read: { $cause }
 secret-again = Again:
 secret-differs = The two differ, nothing was changed
 secret-empty = A password or a barcode cannot be empty
+secret-too-long = A password or a barcode has at most 128 characters
+secret-not-utf-8 = What was typed is not UTF-8, nothing was changed
 
 head-ident = Id
 head-role = Role

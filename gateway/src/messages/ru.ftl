@@ -116,6 +116,15 @@ refusal-upstream-timeout = Сервер данных не ответил вов�
 refusal-no-print-service = Служба печати не задана.
 refusal-internal = Внутренняя ошибка. Подробности в журнале.
 
+needs-restart = { $key }: изменение вступит в силу при следующем запуске шлюза
+not-started-in-use = Папка данных { $folder } занята: на ней уже работает шлюз, процесс { $pid }
+not-started-data = Папкой данных { $folder } нельзя воспользоваться: { $cause }
+not-started-log = Журнал в папке данных { $folder } не записать: { $cause }
+not-started-secrets = Ключи в папке данных { $folder } (secrets) не прочитать: { $cause }
+not-started-cache = Папкой cache в папке данных { $folder } нельзя воспользоваться: { $cause }
+not-started-sessions = Сеансы в папке данных { $folder } (sessions.redb) не открыть: { $cause }
+not-started-socket = Сокет для команд (admin.sock) папки данных { $folder } не открыть: { $cause }
+not-started-backend = Сервер данных на папке { $folder } не запустился: { $cause }
 admin-not-here = Такого запроса нет
 admin-backend-away = Бэкенд недоступен: { $cause }
 admin-no-backend = В { $file } нет бэкенда: базы этого шлюза записаны в самом файле
@@ -126,6 +135,8 @@ installation-needs-root = Нет доступа к { $file }. Наберите �
 installation-unreadable = Файл { $file } не читается: { $cause }
 admin-not-running = На этой папке данных шлюз не запущен ({ $socket }: { $cause })
 admin-timed-out = Шлюз не ответил за { $seconds } с
+admin-broke-off = Шлюз прервал связь, не ответив ({ $cause }). Выполнено ли изменение, неизвестно: посмотрите gateway status
+admin-no-access = Этот шлюз запущен другим пользователем ({ $socket }). Наберите команду через sudo.
 
 status-backend = Бэкенд
 status-mode = Режим работы
@@ -149,9 +160,12 @@ database-account-password = Для учётной записи «{ $name }» н�
 database-remove-sure = База «{ $name }» будет удалена вместе с документами и пользователями.
 database-removed = База «{ $name }» удалена. Папка { $folder } со списками адресов осталась.
 database-made = Создан администратор. Пароль показывается один раз, запишите его:
+database-made-several = Созданы администраторы. Пароли показываются один раз, запишите их:
 confirm-yes-missing = Чтобы подтвердить, добавьте --yes
 confirm-type-yes = Введите «да», чтобы продолжить:
 confirm-declined = Ничего не изменено
+
+output-lost = Ответ не удалось вывести, а в нём мог быть пароль, который показывается один раз. Сама команда выполнена
 
 help = Защитный шлюз перед сервером данных Mobile SMARTS. Без команды — запустить.
 help-arg-data = Папка данных шлюза, по умолчанию из файла конфигурации; для run — вместо указанной в нем
@@ -382,6 +396,8 @@ file-unreadable = Файл { $file } не читается: { $cause }
 secret-again = Ещё раз:
 secret-differs = Введено по-разному, ничего не изменено
 secret-empty = Пустой пароль или штрихкод задать нельзя
+secret-too-long = Пароль и штрихкод не длиннее 128 знаков
+secret-not-utf-8 = Введено не в UTF-8, ничего не изменено
 
 head-ident = Ид
 head-role = Роль

@@ -12,6 +12,16 @@ const CODES: &[Named] = &[
         "На этой папке данных шлюз не запущен; код завершения 3.",
     ),
     (
+        "no-access",
+        "The gateway belongs to another user.",
+        "Шлюз запущен другим пользователем.",
+    ),
+    (
+        "usage",
+        "A command line that cannot be understood; exit code 2.",
+        "Командная строка не понята; код завершения 2.",
+    ),
+    (
         "refused",
         "The command itself refuses: an argument does not fit, a name is unknown or not the only one.",
         "Отказывает сама команда: параметр не подходит, имя неизвестно или не одно такое.",
@@ -60,6 +70,11 @@ const CODES: &[Named] = &[
         "port",
         "A port cannot be opened; who holds it is named.",
         "Порт не открывается; названо, кто его занял.",
+    ),
+    (
+        "folder",
+        "The folder belongs to another database.",
+        "Папка принадлежит другой базе.",
     ),
     (
         "claimed-twice",
@@ -166,7 +181,7 @@ fn the_codes_of_commands_are_documented() {
         body.split_once(end).unwrap().0.to_owned()
     };
     let of_change = within("gateway/world.rs", "fn code(", "fn ");
-    let of_command = within("cli.rs", "fn explain(", "serde_json");
+    let of_command = within("cli.rs", "fn explain(", "json_error(");
     let quoted = [of_change, of_command].concat();
     written.extend(
         quoted

@@ -112,7 +112,7 @@ fn a_group_needs_an_operation_and_stays_while_it_has_users() {
     let words = "Группа пользователей должна иметь хотя бы одну операцию";
     assert!(refused.contains(words), "{refused}");
     shop.done(&[&add[..], &["--type", "Возврат"]].concat());
-    shop.refused(&[
+    let nameless = shop.gateway.command(&[
         "group",
         "add",
         "a",
@@ -121,6 +121,7 @@ fn a_group_needs_an_operation_and_stays_while_it_has_users() {
         "--type",
         "Возврат",
     ]);
+    assert_eq!(nameless.code, Some(2), "{nameless:?}");
     for name in ["Один", "Два"] {
         shop.done(&["user", "add", "a", "--name", name, "--group", "Новая"]);
     }
@@ -173,7 +174,8 @@ fn a_user_added_logs_in_at_once_and_a_removed_one_is_out_at_once() {
 
     let unknown = shop.refused(&["user", "set", "a", "77", "--warehouse", "Луна"]);
     assert!(unknown.contains("Луна"), "{unknown}");
-    shop.refused(&["user", "set", "a", "77"]);
+    let nothing = shop.gateway.command(&["user", "set", "a", "77"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
     let changed = shop.told(&[
         "user",
         "set",

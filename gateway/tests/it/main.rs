@@ -16,6 +16,7 @@ mod house;
 mod account;
 mod addresses;
 mod clients;
+mod command_line;
 mod compress;
 mod database;
 mod day;

@@ -6,6 +6,7 @@ help-heading-arguments = Arguments
 help-heading-commands = Commands
 help-values = {" "}[values: { $values }]
 help-default = {" "}[default: { $value }]
+usage-not-utf-8 = A word of the command line is not UTF-8
 usage-see-help = More: --help
 usage-unknown = Unknown option { $argument }
 usage-no-such-word = There is no command "{ $word }"

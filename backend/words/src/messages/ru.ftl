@@ -6,6 +6,7 @@ help-heading-arguments = Аргументы
 help-heading-commands = Команды
 help-values = {" "}[значения: { $values }]
 help-default = {" "}[по умолчанию: { $value }]
+usage-not-utf-8 = Слово командной строки записано не в UTF-8
 usage-see-help = Подробнее: --help
 usage-unknown = Неизвестный параметр { $argument }
 usage-no-such-word = Нет команды «{ $word }»
