@@ -40,7 +40,8 @@ pub(super) fn line(session: &Session) -> Result<String, Failure> {
     if line.len() as u64 == LINE_LIMIT {
         return Err(session.refuse("secret-too-long", &[]));
     }
-    let line = String::from_utf8(line).map_err(|_| session.refuse("secret-not-utf-8", &[]))?;
+    let line =
+        String::from_utf8(line).map_err(|_not_text| session.refuse("secret-not-utf-8", &[]))?;
     match line.trim_end_matches(['\r', '\n']) {
         "" => Err(session.refuse("secret-empty", &[])),
         secret if password::normal(secret).is_none() => Err(session.refuse("secret-too-long", &[])),

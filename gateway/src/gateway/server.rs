@@ -142,7 +142,7 @@ impl World {
             .await
             .map_err(ReloadError::Lost)?
             .map_err(ReloadError::Faulty)?;
-        let language = self.shared.language();
+        let language = loaded.config.language;
         let mut warnings: Vec<String> = loaded
             .warnings
             .iter()

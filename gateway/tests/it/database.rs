@@ -204,7 +204,7 @@ fn every_field_of_the_form_is_set_and_shown() {
         (&now["mode"], &now["state"]),
         (&"folder".into(), &"closed".into())
     );
-    let nothing = shop.refused(&["database", "set", "a"]);
+    let nothing = shop.gateway.command(&["database", "set", "a"]).stderr;
     assert!(nothing.contains("--help"), "{nothing}");
 }
 

@@ -93,7 +93,10 @@ fn every_property_of_the_tab_is_set_and_shown() {
         let set = ["property", "set", "a", "--comment", "x"];
         shop.refused(&[&set[..], &wrong].concat());
     }
-    shop.refused(&["property", "set", "a"]);
+    assert_eq!(
+        shop.gateway.command(&["property", "set", "a"]).code,
+        Some(2)
+    );
     assert_eq!(shop.told(&["property", "list", "a"])["comment"], "Наша");
 }
 
