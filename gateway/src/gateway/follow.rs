@@ -80,10 +80,18 @@ impl World {
         let mut revision = self.offered().map_or(0, |feed| feed.revision);
         let mut away = false;
         loop {
-            // One that was away is asked without waiting, so that `status` knows at once.
-            let wait = if away { Wait::No } else { Wait::ForChange };
-            match backend.directory(revision, wait).await {
+            // One that was away is asked without waiting, so that `status` knows at once, and for
+            // whatever it has: it may have been put back from a copy, to a lower revision.
+            let (after, wait) = if away {
+                (0, Wait::No)
+            } else {
+                (revision, Wait::ForChange)
+            };
+            match backend.directory(after, wait).await {
                 Ok(Some(feed)) => {
+                    if away {
+                        self.forget_offered();
+                    }
                     revision = feed.revision;
                     self.take_feed(feed).await;
                     away = false;

@@ -225,6 +225,11 @@ impl World {
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
+    /// What comes next is the newest, whatever its revision; what is in force stays until then.
+    pub(super) fn forget_offered(&self) {
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(super) fn offered(&self) -> Option<backend_types::Directory> {
         self.offered
             .lock()

@@ -93,6 +93,13 @@ impl Backend {
         self.process.ready();
     }
 
+    /// Of a folder beside its data; while it does not run.
+    fn copy(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|name| self.folder.path().join(name));
+        let outcome = harness::tool::run("cp", ["-a".into(), from, to], "");
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    }
+
     pub(crate) fn change(&self, body: &Value) -> Message {
         let headers = [("X-Smarts-Key", KEY), ("Content-Type", "application/json")];
         Dial::plain(self.address).http("POST", "/directory", &headers, body.to_string().as_bytes())
@@ -390,6 +397,34 @@ fn while_the_backend_is_away_logins_go_on_and_its_data_is_a_502() {
         (dial.get("/api/v1/Docs?$top=1", &headers).status() == 200).then_some(())
     });
     assert!(front.data.exists());
+}
+
+#[test]
+fn a_backend_put_back_from_a_copy_is_followed_from_there() {
+    let mut backend = Backend::start();
+    let front = backend.gateway();
+    let comment = |words: &str| json!({"changes": [{"change": "set", "id": SHOP, "settings": {"comment": words}}]});
+    let says = |words: &str| {
+        eventually(DEADLINE, words, || {
+            let status = front.gateway.status();
+            let mut databases = status["databases"].as_array()?.iter();
+            let shop = databases.find(|one| one["id"] == SHOP)?;
+            (shop["comment"] == words).then_some(())
+        });
+    };
+    backend.kill();
+    backend.copy("data", "copy");
+    backend.start_again();
+    for number in 1..=3 {
+        assert_eq!(backend.change(&comment(&format!("{number}"))).status(), 200);
+    }
+    says("3");
+    backend.kill();
+    fs::remove_dir_all(backend.folder.path().join("data")).unwrap();
+    backend.copy("copy", "data");
+    backend.start_again();
+    assert_eq!(backend.change(&comment("after the copy")).status(), 200);
+    says("after the copy");
 }
 
 #[test]
