@@ -158,8 +158,12 @@ fn pass_asks_nobody_at_the_print_port_alone_and_is_warned_of() {
     );
     let expected = ["https-off", "authentication-without-https", "print-pass"];
     assert_eq!(codes(&status["databases"][0]), expected);
+    // In the text it is said once, with its place.
     let told = house.command(&["status"]).stdout;
-    assert!(told.contains("! сервер печати не спрашивает"), "{told}");
+    let said = "! ".to_owned() + house.config().to_str().unwrap();
+    let said = told.lines().filter(|line| line.contains(&said));
+    let of_print = said.filter(|line| line.contains("databases[0].print.authentication"));
+    assert_eq!(of_print.count(), 1, "{told}");
 }
 
 /// A change of one database's settings, taken by the backend.
