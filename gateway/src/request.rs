@@ -487,6 +487,10 @@ impl Connection {
                 };
                 (Some(anybody), Authorization::Ends, None)
             }
+            // At a print port that asks nobody: a login that is judged here goes nowhere else.
+            Passage::Unasked if database.authentication == Authentication::Gateway => {
+                (None, Authorization::Ends, None)
+            }
             Passage::Unasked => (None, Authorization::Passes, None),
         };
         if head.upgrade_websocket() {

@@ -141,14 +141,11 @@ fn pass_asks_nobody_at_the_print_port_alone_and_is_warned_of() {
             ..Database::new("a", service.url()).with_users([user])
         })
         .start();
-    assert_eq!(
-        house
-            .print_dial("a")
-            .get("/labels", &[("X-Smarts-User", "boss")])
-            .text(),
-        "ok"
-    );
+    let login = crate::house::basic("ivan", "Word-1");
+    let headers = [("X-Smarts-User", "boss"), ("Authorization", &*login)];
+    assert_eq!(house.print_dial("a").get("/labels", &headers).text(), "ok");
     assert_eq!(service.last().header("x-smarts-user"), None);
+    assert_eq!(service.last().header("authorization"), None);
     assert_refusal(&house.dial("a").get("/labels", &[]), 401);
     let status = house.status();
     let found = &status["config"]["warnings"].to_string();
