@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Used,
+    backend_client::BackendAddress,
     certificate::Pair,
-    directory::{Authentication, Database},
+    directory::{Authentication, Database, Upstream},
     listeners::Listeners,
     lists::ListState,
     messages::{self, Language},
@@ -182,6 +183,9 @@ pub(crate) struct DatabaseReport {
     /// Whether copies of documents are made: our backend does, an existing server is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backups: Option<bool>,
+    /// Where the copies lie. Absent where the backend runs on another host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backup_folder: Option<PathBuf>,
     /// How many users it has.
     pub(crate) users: usize,
     /// Connections now, of its own ports.
@@ -337,6 +341,11 @@ impl Status {
             },
             compress: database.compress,
             backups: database.backups,
+            backup_folder: matches!(
+                database.upstream,
+                Upstream::Backend(BackendAddress::Unix(_))
+            )
+            .then(|| database.folder.join("Backup")),
             users: database.users.count(),
             connections: self.shared.connections.count_of(&database.id),
             lists: database.lists.states(),

@@ -117,7 +117,11 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         session.yes_or_no(database.compress).into(),
     );
     if let Some(backups) = database.backups {
-        row("status-backups", session.yes_or_no(backups).into());
+        let mut words = session.yes_or_no(backups);
+        if let Some(folder) = &database.backup_folder {
+            words += &format!("  {}", folder.display());
+        }
+        row("status-backups", words.into());
     }
     row("status-users", database.users.to_string().into());
     row(

@@ -393,6 +393,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Whether copies of documents are made: our backend does, an existing server is not known.",
         "Делаются ли бэкапы документов: в базе нашего сервера данных; о существующем сервере это неизвестно.",
     ),
+    (
+        "Where the copies lie. Absent where the backend runs on another host.",
+        "Папка с бэкапами. Нет, если наш сервер данных работает на другой машине.",
+    ),
     // Metrics.
     ("Connections accepted", "Принято соединений."),
     ("Connections now", "Открыто соединений сейчас."),

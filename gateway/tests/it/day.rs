@@ -223,6 +223,8 @@ fn status_shows_every_field_of_the_server_window_in_both_languages() {
         assert!(ru.contains(label), "{label}: {ru}");
         assert!(en.contains(english), "{english}: {en}");
     }
+    // «Открыть папку с бэкапами»
+    assert!(ru.contains("databases/Shop a/Backup"), "{ru}");
 }
 
 /// The table of the vendor's forms; its options and keys are tested beside the command line.

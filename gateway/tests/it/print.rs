@@ -141,7 +141,7 @@ fn pass_asks_nobody_at_the_print_port_alone_and_is_warned_of() {
             ..Database::new("a", service.url()).with_users([user])
         })
         .start();
-    let login = crate::house::basic("ivan", "Word-1");
+    let login = basic("ivan", "Word-1");
     let headers = [("X-Smarts-User", "boss"), ("Authorization", &*login)];
     assert_eq!(house.print_dial("a").get("/labels", &headers).text(), "ok");
     assert_eq!(service.last().header("x-smarts-user"), None);
