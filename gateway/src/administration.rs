@@ -74,6 +74,12 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "not-here", message)
     }
 
+    /// Done and kept, but not seen by clients yet.
+    fn not_in_force(cause: &str, language: Language) -> Self {
+        let message = messages::text(language, "admin-not-in-force", &[("cause", cause)]);
+        Self::new(StatusCode::CONFLICT, "not-in-force", message)
+    }
+
     fn change(fault: &ChangeError, language: Language) -> Self {
         Self::new(StatusCode::CONFLICT, fault.code(), fault.words(language))
     }

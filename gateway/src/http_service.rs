@@ -44,7 +44,15 @@ pub(crate) async fn admin(listener: UnixListener, administration: Arc<Administra
                         let administration = Arc::clone(&administration);
                         serve(stream, move |request| {
                             let administration = Arc::clone(&administration);
-                            async move { administration.answer(request).await }
+                            // On its own: who hangs up must not stop a change half way.
+                            let answer =
+                                tokio::spawn(async move { administration.answer(request).await });
+                            async move {
+                                answer.await.unwrap_or_else(|fault| {
+                                    let code = StatusCode::INTERNAL_SERVER_ERROR;
+                                    response(code, "text/plain", fault.to_string())
+                                })
+                            }
                         });
                     }
                     Ok(uid) => tracing::warn!(uid, "another user asked at the admin socket"),

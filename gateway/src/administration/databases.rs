@@ -82,8 +82,7 @@ impl Administration {
     pub(super) fn not_in_force(&self, language: Language) -> Refused {
         let fault = self.world.status.report(language).backend;
         let cause = fault.and_then(|backend| backend.fault).unwrap_or_default();
-        let message = messages::text(language, "admin-not-in-force", &[("cause", &cause)]);
-        Refused::new(StatusCode::CONFLICT, "not-in-force", message)
+        Refused::not_in_force(&cause, language)
     }
 }
 

@@ -48,7 +48,9 @@ impl Administration {
                 { database = id, method = %head.method, path = head.uri.path() },
                 "changed by the administrator"
             );
-            let feed = backend.directory(0, Wait::No).await.map_err(away)?;
+            // Done it is, whatever happens now; who asked is told what is not in force.
+            let read = backend.directory(0, Wait::No).await;
+            let feed = read.map_err(|fault| Refused::not_in_force(&fault.to_string(), language))?;
             if let Some(feed) = feed
                 && !self.world.take_feed(feed).await
             {

@@ -2,13 +2,14 @@
 
 use std::{
     fs::{self, Permissions},
+    io::Write,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     sync::{Mutex, mpsc},
 };
 
 use harness::{
-    DEADLINE, Database, Dial, RecordingUpstream, eventually, free_port,
+    DEADLINE, Database, Dial, RecordingUpstream, Reply, eventually, free_port,
     tool::{self, Outcome},
 };
 use serde_json::Value;
@@ -21,10 +22,10 @@ fn at(port: u16) -> Dial {
 
 /// Whether the server port forwards to database `a`.
 fn serves(port: u16) -> bool {
-    let answer = at(port)
+    let asked = at(port)
         .try_open()
-        .map(|mut open| open.http("GET", "/a/x", &[], b""));
-    answer.is_ok_and(|answer| answer.text() == "ok")
+        .and_then(|mut open| open.try_http("GET", "/a/x", &[], b""));
+    matches!(asked, Ok(Reply::Response(answer)) if answer.text() == "ok")
 }
 
 /// One database `a`, and the server on a port of its own.
@@ -185,6 +186,27 @@ fn a_faulty_file_is_not_edited_and_its_faults_are_named() {
     assert!(outcome.stderr.contains("surprise"), "{outcome:?}");
     house.gateway.write_config(&house.front.yaml());
     server(&house, &["set", "--port", "0"]);
+}
+
+/// A word typed and broken off with Ctrl-C as soon as it is sent.
+fn hung_up(house: &House, word: &str) {
+    let mut socket = UnixStream::connect(house.front.data.join("admin.sock")).unwrap();
+    let head = format!("POST /server/{word} HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n{{}}");
+    socket.write_all(head.as_bytes()).unwrap();
+}
+
+#[test]
+fn who_hangs_up_stops_no_change_half_way() {
+    let upstream = RecordingUpstream::ok();
+    let (house, port) = house(&upstream);
+    for _ in 0..10 {
+        hung_up(&house, "stop");
+        eventually(DEADLINE, "the server stops", || {
+            (!serves(port)).then_some(())
+        });
+        hung_up(&house, "start");
+        eventually(DEADLINE, "the server starts", || serves(port).then_some(()));
+    }
 }
 
 #[test]
