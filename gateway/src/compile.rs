@@ -5,21 +5,19 @@
 //! that serve it. Reads files, opens no port.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use backend_types::{DatabaseId, HttpServer, PrintAuthentication};
-use gateway_config::{
-    Cause, CertificatePair, Config, DatabaseConfig, SharedAccount, UserConfig, folder_name,
-};
+use gateway_certificates::Store;
+use gateway_config::{Cause, Config, DatabaseConfig, SharedAccount, UserConfig, folder_name};
 use gateway_policy::rights::Rights;
 
 use crate::{
     account::{Account, Used},
     backend_client::BackendAddress,
-    certificate::{Pair, Served},
+    certificates::{Reading, Served},
     directory::{Authentication, Database, Directory, Print, Source, Upstream, Users},
     lists::ListWatch,
     server_address::ServerAddress,
@@ -52,22 +50,6 @@ pub(crate) struct Certificates {
     pub(crate) server: Served,
 }
 
-/// Certificates of this change, each read once.
-struct Reading {
-    default: Served,
-    read: HashMap<CertificatePair, Served>,
-}
-
-impl Reading {
-    fn served(&mut self, files: Option<&CertificatePair>) -> Served {
-        let Some(files) = files else {
-            return self.default.clone();
-        };
-        let load = || Pair::load(&files.chain, &files.key).map_err(Arc::new);
-        self.read.entry(files.clone()).or_insert_with(load).clone()
-    }
-}
-
 impl Compiler<'_> {
     /// All databases of both sources, and the certificates. Blocks on list files and
     /// certificates.
@@ -75,16 +57,9 @@ impl Compiler<'_> {
         &self,
         feed: Option<&backend_types::Directory>,
     ) -> Result<(Directory, Certificates), CompileError> {
-        let default = match &self.config.certificate {
-            Some(files) => Pair::load(&files.chain, &files.key),
-            None => Pair::test(&self.config.data.join("tls")),
-        };
-        let default = default.map_err(Arc::new);
-        let mut reading = Reading {
-            default: default.clone(),
-            read: HashMap::new(),
-        };
-        let server = reading.served(self.config.server.certificate.as_ref());
+        let store = Store::new(self.config.data.join("tls"));
+        let mut reading = Reading::begin(&store, self.config.certificate.as_ref());
+        let server = reading.server(self.config.server.certificate.as_ref());
         let mut databases = Vec::new();
         for written in &self.config.databases {
             databases.push(Arc::new(self.written_down(written, &mut reading)?));
@@ -105,18 +80,19 @@ impl Compiler<'_> {
                 databases.push(Arc::new(self.told_by_backend(
                     told,
                     backend,
-                    &reading,
+                    &mut reading,
                     &mut folders,
                 )?));
             }
         }
+        let default = reading.default;
         Ok((Directory::new(databases), Certificates { default, server }))
     }
 
     fn written_down(
         &self,
         written: &DatabaseConfig,
-        reading: &mut Reading,
+        reading: &mut Reading<'_>,
     ) -> Result<Database, CompileError> {
         let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.server());
         Ok(Database {
@@ -126,7 +102,7 @@ impl Compiler<'_> {
             comment: written.comment.clone(),
             mode: written.mode,
             https: written.https,
-            certificate: reading.served(written.certificate.as_ref()),
+            certificate: reading.database(&written.id, written.certificate.as_ref()),
             authentication: match written.authentication {
                 gateway_config::Authentication::Gateway => Authentication::Gateway,
                 gateway_config::Authentication::Upstream => Authentication::Upstream,
@@ -179,7 +155,7 @@ impl Compiler<'_> {
         &self,
         told: &backend_types::Database,
         backend: &BackendAddress,
-        reading: &Reading,
+        reading: &mut Reading<'_>,
         folders: &mut Vec<String>,
     ) -> Result<Database, CompileError> {
         let settings = &told.settings;
@@ -202,7 +178,7 @@ impl Compiler<'_> {
             comment: settings.comment.clone(),
             mode: settings.mode,
             https: settings.https,
-            certificate: reading.default.clone(),
+            certificate: reading.database(&told.id, None),
             authentication,
             barcode_login: settings.barcode_login,
             rights: Rights::Smarts,

@@ -9,7 +9,7 @@ use backend_types::{DatabaseId, Mode, PrintAuthentication, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
-    account::Account, backend_client::BackendAddress, certificate::Served, lists::ListFolder,
+    account::Account, backend_client::BackendAddress, certificates::Served, lists::ListFolder,
     server_address::ServerAddress,
 };
 

@@ -9,7 +9,7 @@ mod administration;
 mod answer;
 mod backend_client;
 mod body;
-mod certificate;
+mod certificates;
 mod cli;
 mod clock;
 mod compile;

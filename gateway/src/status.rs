@@ -8,6 +8,7 @@ use std::{
 };
 
 use backend_types::{DatabaseId, Mode, PrintAuthentication};
+use gateway_certificates::validity;
 use gateway_policy::ports::Holder;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::Used,
     backend_client::BackendAddress,
-    certificate::Pair,
+    certificates::{self, InUse},
     directory::{Authentication, Database, Upstream},
     listeners::Listeners,
     lists::ListState,
@@ -192,9 +193,10 @@ pub(crate) struct DatabaseReport {
     pub(crate) connections: usize,
     /// Whitelist and blacklist.
     pub(crate) lists: Vec<ListState>,
-    /// The certificate of its ports, where they speak https and it is usable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) certificate: Option<CertificateReport>,
+    /// The certificate of its ports, where they speak https and it is usable; two where an ECDSA
+    /// and an RSA one stand side by side, the ECDSA one first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) certificates: Vec<CertificateReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,14 +230,22 @@ pub(crate) struct AccountReport {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CertificateReport {
-    /// File of the chain.
+    /// Where it lies.
     pub(crate) file: PathBuf,
-    /// Valid from.
+    /// Whose it is: its common name.
+    pub(crate) holder: String,
+    /// Who has signed it; the holder, where nobody else has.
+    pub(crate) issuer: String,
+    /// Valid from, UTC.
     pub(crate) issued: String,
-    /// Valid until.
+    /// Valid until, UTC.
     pub(crate) expires: String,
-    /// Days until then.
-    pub(crate) days_left: i32,
+    /// Whole days until then.
+    pub(crate) days_left: i64,
+    /// DNS names and IP addresses for which it is good.
+    pub(crate) names: Vec<String>,
+    /// Kind and size of its key.
+    pub(crate) key: String,
     /// SHA-1 thumbprint.
     pub(crate) thumbprint_sha1: String,
     /// SHA-256 thumbprint.
@@ -243,15 +253,25 @@ pub(crate) struct CertificateReport {
 }
 
 impl CertificateReport {
-    pub(crate) fn of(pair: &Pair) -> Self {
-        Self {
-            file: pair.chain_file.clone(),
-            issued: pair.not_before(),
-            expires: pair.not_after(),
-            days_left: pair.days_left(),
-            thumbprint_sha1: pair.thumbprint_sha1(),
-            thumbprint_sha256: pair.thumbprint_sha256(),
-        }
+    /// One for each pair.
+    pub(crate) fn of(in_use: &InUse) -> Vec<Self> {
+        let pairs = in_use.certificate.pairs().iter();
+        let report = pairs.map(|pair| {
+            let validity = pair.validity();
+            Self {
+                file: in_use.file.clone(),
+                holder: pair.holder(),
+                issuer: pair.issuer(),
+                issued: certificates::day(validity.from),
+                expires: certificates::day(validity.until),
+                days_left: validity.days_left(validity::now()),
+                names: pair.names().iter().map(ToString::to_string).collect(),
+                key: pair.key_words(),
+                thumbprint_sha1: pair.thumbprint_sha1(),
+                thumbprint_sha256: pair.thumbprint_sha256().to_owned(),
+            }
+        });
+        report.collect()
     }
 }
 
@@ -301,12 +321,9 @@ impl Status {
             Mode::Folder => Some("mode-folder"),
             Mode::Device => Some("mode-device"),
         };
-        let pair = database
-            .certificate
-            .as_ref()
-            .ok()
-            .filter(|_| database.https);
-        let certificate = pair.map(|pair| CertificateReport::of(pair));
+        let in_use = database.certificate.as_ref().ok();
+        let in_use = in_use.filter(|_| database.https);
+        let certificates = in_use.map(|in_use| CertificateReport::of(in_use));
         DatabaseReport {
             id: database.id.clone(),
             name: database.name.clone(),
@@ -349,7 +366,7 @@ impl Status {
             users: database.users.count(),
             connections: self.shared.connections.count_of(&database.id),
             lists: database.lists.states(),
-            certificate,
+            certificates: certificates.unwrap_or_default(),
         }
     }
 

@@ -18,7 +18,7 @@ use openssl::{
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
-use crate::certificate::Pair;
+use gateway_certificates::Certificate;
 
 /// The whole handshake.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ const TLS13_CIPHERS: &str =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 /// A context for one port (`scope` tells ports apart) and one certificate.
-pub(crate) fn context(pair: &Pair, scope: &str) -> Result<SslContext, ErrorStack> {
+pub(crate) fn context(certificate: &Certificate, scope: &str) -> Result<SslContext, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_options(
@@ -47,14 +47,16 @@ pub(crate) fn context(pair: &Pair, scope: &str) -> Result<SslContext, ErrorStack
             | SslMode::ENABLE_PARTIAL_WRITE,
     );
     builder.set_read_ahead(true);
-    builder.set_certificate(&pair.leaf)?;
-    builder.set_private_key(&pair.key)?;
-    for certificate in &pair.intermediates {
-        builder.add_extra_chain_cert(certificate.clone())?;
+    if let Some(pair) = certificate.main() {
+        builder.set_certificate(pair.leaf())?;
+        builder.set_private_key(pair.key())?;
+        for intermediate in pair.intermediates() {
+            builder.add_extra_chain_cert(intermediate.clone())?;
+        }
     }
     // Tickets only: a cache in memory would grow with every client.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    let thumbprint = pair.thumbprint_sha256();
+    let thumbprint = certificate.thumbprint();
     builder.set_session_id_context(&sha256(format!("{scope} {thumbprint}").as_bytes()))?;
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::ALERT_FATAL)

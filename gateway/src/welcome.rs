@@ -6,11 +6,12 @@
 use std::net::SocketAddr;
 
 use backend_types::{MadeUser, Role};
+use gateway_certificates::names;
 use gateway_config::Config;
 use serde_json::json;
 
 use crate::{
-    certificate::{self, Pair, Served},
+    certificates::{self, InUse, Served},
     messages::{Language, text},
     status::{DatabaseReport, Report, ServiceState, State},
 };
@@ -48,17 +49,19 @@ pub(crate) fn text_for_people(
     }
     line(String::new());
     match &served {
-        Some(Ok(pair)) => {
-            let file = pair.chain_file.display().to_string();
-            let values = [
-                ("file", &*file),
-                ("from", &pair.not_before()),
-                ("to", &pair.not_after()),
-            ];
-            line(say("welcome-certificate", &values));
-            line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
-            line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
-            if config.certificate.is_none() {
+        Some(Ok(in_use)) => {
+            for pair in in_use.certificate.pairs() {
+                let validity = pair.validity();
+                let values = [
+                    ("file", &*in_use.file.display().to_string()),
+                    ("from", &certificates::day(validity.from)),
+                    ("to", &certificates::day(validity.until)),
+                ];
+                line(say("welcome-certificate", &values));
+                line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
+                line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
+            }
+            if in_use.is_test {
                 line(format!("  {}", say("welcome-test-certificate", &[])));
             }
         }
@@ -97,7 +100,7 @@ pub(crate) fn text_for_people(
 fn users(
     language: Language,
     report: &Report,
-    pair: Option<&Pair>,
+    in_use: Option<&InUse>,
     first: &backend::FirstStart,
 ) -> String {
     let mut lines = vec![text(language, "welcome-users", &[])];
@@ -106,7 +109,7 @@ fn users(
         let users = database.users.iter();
         lines.extend(users.map(|user| format!("    {}", made_user(language, user))));
     }
-    let commands = pair.map(|pair| commands(report, pair, first));
+    let commands = in_use.map(|in_use| commands(report, in_use, first));
     for command in commands.unwrap_or_default() {
         lines.extend([String::new(), command]);
     }
@@ -122,7 +125,7 @@ fn place(language: Language, scheme: &str, state: &ServiceState) -> String {
     match (state.address, state.state, &state.reason) {
         (Some(address), State::Open, _) => {
             let port = address.port();
-            let host = certificate::host_name();
+            let host = names::host_name();
             let local = format!("{scheme}://localhost:{port}");
             host.map_or(local.clone(), |host| {
                 format!("{local}  {scheme}://{host}:{port}")
@@ -154,7 +157,7 @@ fn role_key(role: Role) -> &'static str {
 }
 
 /// Log in, list documents, change one: as the external connection of the first database.
-fn commands(report: &Report, pair: &Pair, first: &backend::FirstStart) -> Vec<String> {
+fn commands(report: &Report, in_use: &InUse, first: &backend::FirstStart) -> Vec<String> {
     let Some((made, user)) = first.databases.iter().find_map(|database| {
         let external = |user: &&MadeUser| user.role == Role::ExternalConnection;
         database
@@ -176,10 +179,7 @@ fn commands(report: &Report, pair: &Pair, first: &backend::FirstStart) -> Vec<St
     };
     let (trust, scheme) = if served.https {
         (
-            format!(
-                " --cacert {}",
-                quoted(&pair.chain_file.display().to_string())
-            ),
+            format!(" --cacert {}", quoted(&in_use.file.display().to_string())),
             "https",
         )
     } else {

@@ -151,6 +151,65 @@ pub enum Mode {
     Device,
 }
 
+/// Which clients a port's TLS is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsProfile {
+    /// TLS 1.3 alone.
+    Modern,
+    /// TLS 1.2 and 1.3: all that is not older than Android 5.
+    #[default]
+    Intermediate,
+    /// Also TLS 1.0 and 1.1 with AES-CBC, for whitelisted addresses: Windows CE. Everybody else
+    /// gets [`Self::Intermediate`].
+    Old,
+    /// [`Self::Old`] for every address.
+    OldForEveryone,
+}
+
+impl TlsProfile {
+    pub const ALL: [Self; 4] = [
+        Self::Modern,
+        Self::Intermediate,
+        Self::Old,
+        Self::OldForEveryone,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Intermediate => "intermediate",
+            Self::Old => "old",
+            Self::OldForEveryone => "old-for-everyone",
+        }
+    }
+}
+
+/// Whether a client has to show a certificate of its own, made by `gateway cert device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCertificates {
+    #[default]
+    Off,
+    /// It may; one that is shown must be good.
+    Optional,
+    Required,
+}
+
+impl ClientCertificates {
+    pub const ALL: [Self; 3] = [Self::Off, Self::Optional, Self::Required];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// All databases of one backend with their login material, at one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {

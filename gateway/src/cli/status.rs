@@ -136,18 +136,24 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         };
         row("status-list", cell);
     }
-    if let Some(certificate) = &database.certificate {
+    for certificate in &database.certificates {
         let file = certificate.file.display().to_string();
         row("status-certificate", file.into());
+        row("status-holder", certificate.holder.as_str().into());
+        row("status-issuer", certificate.issuer.as_str().into());
         row("status-issued", certificate.issued.as_str().into());
         let left = certificate.days_left.to_string();
         let left = session.say("status-days-left", &[("days", &left)]);
         let expires = format!("{} ({left})", certificate.expires);
         row("status-expires", expires.into());
-        row(
-            "status-thumbprint",
-            certificate.thumbprint_sha1.as_str().into(),
-        );
+        row("status-names", certificate.names.join(", ").into());
+        row("status-key", certificate.key.as_str().into());
+        for (name, thumbprint) in [
+            ("status-thumbprint", &certificate.thumbprint_sha1),
+            ("status-thumbprint-sha256", &certificate.thumbprint_sha256),
+        ] {
+            row(name, thumbprint.as_str().into());
+        }
     }
     out!("{}", table.text(session.colour).trim_end());
 }

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::{
     backend_client::BackendAddress,
-    certificate::{Pair, Served},
+    certificates::{InUse, Served},
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
     files,
@@ -352,14 +352,18 @@ impl World {
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contexts = HashMap::new();
         let mut context = |holder: &Holder, served: &Served| {
-            let pair = match served.as_ref().map_err(Arc::clone).and_then(Pair::in_force) {
-                Ok(pair) => pair,
+            let in_use = match served
+                .as_ref()
+                .map_err(Arc::clone)
+                .and_then(InUse::in_force)
+            {
+                Ok(in_use) => in_use,
                 Err(fault) => return Ok(Err(fault.to_string())),
             };
-            let key = (holder.clone(), pair.thumbprint_sha256());
+            let key = (holder.clone(), in_use.certificate.thumbprint());
             let context = match kept.get(&key) {
                 Some(context) => context.clone(),
-                None => tls::context(&pair, &holder.to_string())?,
+                None => tls::context(&in_use.certificate, &holder.to_string())?,
             };
             contexts.insert(key, context.clone());
             Ok::<_, ChangeError>(Ok(context))

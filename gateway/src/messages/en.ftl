@@ -55,10 +55,15 @@ status-backups = Make backups of documents
 status-users = Users
 status-list = Address list
 status-certificate = Certificate
+status-holder = Holder
+status-issuer = Issuer
+status-names = Names
+status-key = Key
 status-issued = Issued
 status-expires = Expires
 status-days-left = days left: { $days }
 status-thumbprint = Thumbprint (SHA-1)
+status-thumbprint-sha256 = Thumbprint (SHA-256)
 
 warning-https-off = https is off: everything is sent in the clear
 warning-authentication-off = authentication is off: whoever reaches the port is served

@@ -55,10 +55,15 @@ status-backups = Делать бэкапы документов
 status-users = Пользователей
 status-list = Список адресов
 status-certificate = Сертификат
+status-holder = Обладатель
+status-issuer = Издатель
+status-names = Имена
+status-key = Ключ
 status-issued = Выпущен
 status-expires = Истекает
 status-days-left = осталось дней: { $days }
 status-thumbprint = Отпечаток (SHA-1)
+status-thumbprint-sha256 = Отпечаток (SHA-256)
 
 warning-https-off = https выключен: всё передаётся открытым текстом
 warning-authentication-off = аутентификация выключена: обслуживается каждый, кто дошёл до порта

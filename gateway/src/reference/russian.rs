@@ -371,13 +371,26 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Почему файл не читается, с номером строки; действует прежний список.",
     ),
     (
-        "The certificate of its ports, where they speak https and it is usable.",
-        "Сертификат портов базы, если они работают по https и он годен.",
+        "The certificate of its ports, where they speak https and it is usable; two where an ECDSA and an RSA one stand side by side, the ECDSA one first.",
+        "Сертификат портов базы, если они работают по https и он годен; два, если рядом стоят ECDSA и RSA, тогда первым ECDSA.",
     ),
-    ("File of the chain.", "Файл сертификата."),
-    ("Valid from.", "Действует с."),
-    ("Valid until.", "Действует до."),
-    ("Days until then.", "Сколько дней осталось."),
+    ("Where it lies.", "Где он лежит."),
+    (
+        "Whose it is: its common name.",
+        "Обладатель: общее имя (CN).",
+    ),
+    (
+        "Who has signed it; the holder, where nobody else has.",
+        "Издатель: кто подписал; у самоподписанного это сам обладатель.",
+    ),
+    ("Valid from, UTC.", "Действует с (UTC)."),
+    ("Valid until, UTC.", "Действует до (UTC)."),
+    ("Whole days until then.", "Сколько полных дней осталось."),
+    (
+        "DNS names and IP addresses for which it is good.",
+        "Имена DNS и IP-адреса, для которых он годен.",
+    ),
+    ("Kind and size of its key.", "Вид и длина ключа."),
     ("SHA-1 thumbprint.", "Отпечаток SHA-1."),
     ("SHA-256 thumbprint.", "Отпечаток SHA-256."),
     (

@@ -1,0 +1,20 @@
+//! Certificates and keys: read in every format that authorities send, judged, made, kept on disk.
+//!
+//! Nothing here opens a socket, knows a configuration or speaks to people: faults are values, their
+//! sentences are the gateway's. Private keys leave a [`Pair`] only for a TLS context or for a file
+//! of mode 0600, and show themselves in no `Debug` and no error.
+
+pub mod make;
+pub mod names;
+pub mod pair;
+pub mod plan;
+pub mod slot;
+pub mod store;
+pub mod validity;
+
+pub use names::Name;
+pub use pair::{Certificate, KeyKind, Pair, PairError};
+pub use plan::Plan;
+pub use slot::Slot;
+pub use store::{Store, StoreError};
+pub use validity::Validity;

@@ -1,0 +1,227 @@
+//! A certificate with its key, parsed once and shared by every port that serves it.
+
+use std::{fmt, sync::Arc};
+
+use openssl::{
+    error::ErrorStack,
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{Id, PKey, Private},
+    x509::{X509, X509NameRef},
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{Name, Validity};
+
+/// Keys that we make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    P256,
+    Rsa2048,
+    Rsa3072,
+}
+
+/// One leaf with its intermediates and its key, which belongs to it.
+pub struct Pair {
+    leaf: X509,
+    intermediates: Vec<X509>,
+    key: PKey<Private>,
+    sha256: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    #[error("holds no PEM certificate")]
+    NoCertificate,
+    #[error("not a PEM certificate: {0}")]
+    BadCertificate(ErrorStack),
+    #[error("not a PEM private key without a password: {0}")]
+    BadKey(ErrorStack),
+    #[error("the key does not belong to the certificate")]
+    Mismatch,
+    #[error("a key of this kind serves no TLS")]
+    UnknownKey,
+}
+
+impl Pair {
+    /// The leaf, its intermediates in the order in which they are sent, its key.
+    pub fn new(
+        leaf: X509,
+        intermediates: Vec<X509>,
+        key: PKey<Private>,
+    ) -> Result<Self, PairError> {
+        if !matches!(key.id(), Id::RSA | Id::EC | Id::ED25519) {
+            return Err(PairError::UnknownKey);
+        }
+        let public = leaf.public_key().map_err(PairError::BadCertificate)?;
+        if !public.public_eq(&key) {
+            return Err(PairError::Mismatch);
+        }
+        let sha256 = leaf.digest(MessageDigest::sha256());
+        let sha256 = sha256.map_err(PairError::BadCertificate)?;
+        Ok(Self {
+            leaf,
+            intermediates,
+            key,
+            sha256: hex::encode_upper(sha256),
+        })
+    }
+
+    /// A PEM chain, the leaf first, and a PEM key without a password.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        let certificates = X509::stack_from_pem(chain).map_err(PairError::BadCertificate)?;
+        let mut certificates = certificates.into_iter();
+        let leaf = certificates.next().ok_or(PairError::NoCertificate)?;
+        // The callback keeps openssl from asking for a password on the terminal.
+        let key = PKey::private_key_from_pem_callback(key, |_| Ok(0)).map_err(PairError::BadKey)?;
+        Self::new(leaf, certificates.collect(), key)
+    }
+
+    /// Key, leaf, intermediates: for a file of mode 0600.
+    pub fn to_pem(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+        let mut pem = Zeroizing::new(self.key.private_key_to_pem_pkcs8()?);
+        for certificate in std::iter::once(&self.leaf).chain(&self.intermediates) {
+            pem.extend(certificate.to_pem()?);
+        }
+        Ok(pem)
+    }
+
+    #[must_use]
+    pub fn leaf(&self) -> &X509 {
+        &self.leaf
+    }
+
+    #[must_use]
+    pub fn intermediates(&self) -> &[X509] {
+        &self.intermediates
+    }
+
+    #[must_use]
+    pub fn key(&self) -> &PKey<Private> {
+        &self.key
+    }
+
+    #[must_use]
+    pub fn is_rsa(&self) -> bool {
+        self.key.id() == Id::RSA
+    }
+
+    #[must_use]
+    pub fn names(&self) -> Vec<Name> {
+        Name::of(&self.leaf)
+    }
+
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        Validity::of(&self.leaf)
+    }
+
+    /// The common name, else the whole subject.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        called(self.leaf.subject_name())
+    }
+
+    /// The same of who has signed it.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        called(self.leaf.issuer_name())
+    }
+
+    /// `P-256`, `RSA 2048`.
+    #[must_use]
+    pub fn key_words(&self) -> String {
+        let curve = || self.key.ec_key().ok()?.group().curve_name();
+        match self.key.id() {
+            Id::RSA => format!("RSA {}", self.key.bits()),
+            Id::ED25519 => "Ed25519".to_owned(),
+            _ => match curve() {
+                Some(Nid::X9_62_PRIME256V1) => "P-256".to_owned(),
+                Some(Nid::SECP384R1) => "P-384".to_owned(),
+                _ => format!("EC {}", self.key.bits()),
+            },
+        }
+    }
+
+    /// Upper-case hex, as Windows shows it.
+    #[must_use]
+    pub fn thumbprint_sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// As the vendor's page shows it.
+    #[must_use]
+    pub fn thumbprint_sha1(&self) -> String {
+        let digest = self.leaf.digest(MessageDigest::sha1());
+        digest.map(hex::encode_upper).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = ("holder", self.holder(), "sha256", &self.sha256);
+        f.debug_tuple("Pair").field(&names).finish()
+    }
+}
+
+fn called(name: &X509NameRef) -> String {
+    let text = |nid| {
+        let entry = name.entries_by_nid(nid).next()?;
+        Some(entry.data().to_string().ok()?.to_string())
+    };
+    let whole = || {
+        let entries = name.entries().filter_map(|entry| {
+            let value = entry.data().to_string().ok()?;
+            Some(format!(
+                "{}={value}",
+                entry.object().nid().short_name().ok()?
+            ))
+        });
+        entries.collect::<Vec<_>>().join(", ")
+    };
+    text(Nid::COMMONNAME).unwrap_or_else(whole)
+}
+
+/// What a port serves: one pair, or an ECDSA and an RSA one side by side, for old terminals.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    pairs: Vec<Arc<Pair>>,
+}
+
+impl Certificate {
+    /// At most one of RSA and one of another kind, in that case the other one first; `None`: no
+    /// pair, or two of a kind.
+    #[must_use]
+    pub fn new(mut pairs: Vec<Pair>) -> Option<Self> {
+        pairs.sort_by_key(Pair::is_rsa);
+        let rsa = pairs.iter().filter(|pair| pair.is_rsa()).count();
+        let legal = !pairs.is_empty() && rsa <= 1 && pairs.len() - rsa <= 1;
+        legal.then(|| Self {
+            pairs: pairs.into_iter().map(Arc::new).collect(),
+        })
+    }
+
+    #[must_use]
+    pub fn pairs(&self) -> &[Arc<Pair>] {
+        &self.pairs
+    }
+
+    /// The one that a current client is shown; there is one, by construction.
+    #[must_use]
+    pub fn main(&self) -> Option<&Arc<Pair>> {
+        self.pairs.first()
+    }
+
+    /// Changes when anything that is served changes.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let all: Vec<&str> = self
+            .pairs
+            .iter()
+            .map(|pair| pair.thumbprint_sha256())
+            .collect();
+        all.join("+")
+    }
+}

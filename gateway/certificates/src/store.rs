@@ -1,0 +1,304 @@
+//! The folder `tls` of a data folder: a certificate for each slot, replaced whole or not at all.
+//!
+//! ```text
+//! tls/test.pem, test.key          the test certificate of the first start
+//! tls/server/certificate.pem      key, leaf, intermediates; a second pair may follow
+//! tls/server/plan.json            how it came there and how it is renewed
+//! tls/database-ID/…               the same for one database
+//! ```
+//!
+//! Files with keys have mode 0600, folders 0700.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use openssl::error::ErrorStack;
+use zeroize::Zeroizing;
+
+use crate::{
+    Certificate, KeyKind, Pair, PairError, Plan, Slot,
+    make::{self, MakeError},
+    names,
+    plan::Wish,
+    validity::{self, DAY},
+};
+
+const CERTIFICATE: &str = "certificate.pem";
+const PLAN: &str = "plan.json";
+/// How every pair of `certificate.pem` begins.
+const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----";
+/// A test certificate with less than this left is made anew at start.
+const TEST_RENEWAL: i64 = 30 * DAY;
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{}: {source}", file.display())]
+    File { file: PathBuf, source: io::Error },
+    #[error("{}: {source}", file.display())]
+    Pair { file: PathBuf, source: PairError },
+    #[error("{}: the key does not belong to the certificate in {}", key.display(), chain.display())]
+    Mismatch { chain: PathBuf, key: PathBuf },
+    #[error("{}: two pairs of a kind, or none", file.display())]
+    NotOneOfAKind { file: PathBuf },
+    #[error("{}: {source}", file.display())]
+    Plan {
+        file: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("a certificate cannot be made: {0}")]
+    Make(#[from] MakeError),
+    #[error("{0}")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+impl Store {
+    #[must_use]
+    pub fn new(tls: PathBuf) -> Self {
+        Self { folder: tls }
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    #[must_use]
+    pub fn slot_folder(&self, slot: &Slot) -> PathBuf {
+        self.folder.join(slot.folder())
+    }
+
+    /// Where a slot's pairs lie, for whoever watches.
+    #[must_use]
+    pub fn certificate_file(&self, slot: &Slot) -> PathBuf {
+        self.slot_folder(slot).join(CERTIFICATE)
+    }
+
+    /// The certificate of a slot; `None`: it has none.
+    pub fn load(&self, slot: &Slot) -> Result<Option<Certificate>, StoreError> {
+        let file = self.certificate_file(slot);
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => Zeroizing::new(text),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::File { file, source }),
+        };
+        let pairs = text.split(KEY_BEGINS).skip(1).map(|rest| {
+            let pem = Zeroizing::new(format!("{KEY_BEGINS}{rest}"));
+            Pair::from_pem(pem.as_bytes(), pem.as_bytes())
+        });
+        let pairs: Result<Vec<Pair>, PairError> = pairs.collect();
+        let pairs = pairs.map_err(|source| StoreError::Pair {
+            file: file.clone(),
+            source,
+        })?;
+        let certificate = Certificate::new(pairs);
+        certificate
+            .map(Some)
+            .ok_or(StoreError::NotOneOfAKind { file })
+    }
+
+    /// How the slot's certificate is renewed; `None`: nothing is known of it.
+    pub fn plan(&self, slot: &Slot) -> Result<Option<Plan>, StoreError> {
+        let file = self.slot_folder(slot).join(PLAN);
+        match fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|source| StoreError::Plan { file, source }),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::File { file, source }),
+        }
+    }
+
+    /// Replaces what the slot has. The plan goes first: after a crash in between, the old
+    /// certificate is renewed as the new plan says.
+    pub fn install(
+        &self,
+        slot: &Slot,
+        certificate: &Certificate,
+        plan: &Plan,
+    ) -> Result<(), StoreError> {
+        let mut pem = Zeroizing::new(Vec::new());
+        for pair in certificate.pairs() {
+            pem.extend_from_slice(&pair.to_pem()?);
+        }
+        let file = self.slot_folder(slot).join(PLAN);
+        let plan = serde_json::to_vec_pretty(plan).map_err(|source| StoreError::Plan {
+            file: file.clone(),
+            source,
+        })?;
+        replace(&file, 0o600, &plan)?;
+        replace(&self.certificate_file(slot), 0o600, &pem)
+    }
+
+    /// The slot has no certificate then; the default serves in its place.
+    pub fn remove(&self, slot: &Slot) -> Result<(), StoreError> {
+        for file in [CERTIFICATE, PLAN] {
+            let file = self.slot_folder(slot).join(file);
+            match fs::remove_file(&file) {
+                Ok(()) => {}
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StoreError::File { file, source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every slot that has a folder.
+    pub fn slots(&self) -> Result<Vec<Slot>, StoreError> {
+        let fault = |source| StoreError::File {
+            file: self.folder.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(fault(source)),
+        };
+        let mut slots = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(fault)?.file_name();
+            slots.extend(name.to_str().and_then(Slot::parse));
+        }
+        slots.sort();
+        Ok(slots)
+    }
+
+    /// The test certificate, made now if it is missing, broken or about to end.
+    pub fn test(&self) -> Result<Certificate, StoreError> {
+        let (chain, key) = (self.folder.join("test.pem"), self.folder.join("test.key"));
+        let kept = load_pair(&chain, &key);
+        let pair = match kept {
+            Ok(pair) if pair.validity().left(validity::now()) > TEST_RENEWAL => pair,
+            _ => {
+                let wish = Wish {
+                    names: names::of_this_machine(),
+                    keys: vec![KeyKind::P256],
+                };
+                for pair in make::self_signed(&wish)? {
+                    let private = Zeroizing::new(pair.key().private_key_to_pem_pkcs8()?);
+                    replace(&key, 0o600, &private)?;
+                    replace(&chain, 0o644, &pair.leaf().to_pem()?)?;
+                }
+                load_pair(&chain, &key)?
+            }
+        };
+        Certificate::new(vec![pair]).ok_or(StoreError::NotOneOfAKind { file: chain })
+    }
+}
+
+/// Two PEM files: a chain, the leaf first, and its key.
+pub fn load_pair(chain: &Path, key: &Path) -> Result<Pair, StoreError> {
+    let read = |file: &Path| {
+        fs::read(file)
+            .map(Zeroizing::new)
+            .map_err(|source| StoreError::File {
+                file: file.to_owned(),
+                source,
+            })
+    };
+    Pair::from_pem(&read(chain)?, &read(key)?).map_err(|source| {
+        let file = match source {
+            PairError::Mismatch => {
+                let (chain, key) = (chain.to_owned(), key.to_owned());
+                return StoreError::Mismatch { chain, key };
+            }
+            PairError::BadKey(_) | PairError::UnknownKey => key.to_owned(),
+            PairError::NoCertificate | PairError::BadCertificate(_) => chain.to_owned(),
+        };
+        StoreError::Pair { file, source }
+    })
+}
+
+/// The file has the old bytes or the new ones, also after power loss; its folder is made.
+pub fn replace(file: &Path, mode: u32, bytes: &[u8]) -> Result<(), StoreError> {
+    let write = || {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        let mut new = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist(file).map_err(|fault| fault.error)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| StoreError::File {
+        file: file.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(keys: &[KeyKind]) -> Wish {
+        Wish {
+            names: vec![
+                "gate.example.ru".parse().unwrap(),
+                "192.0.2.1".parse().unwrap(),
+            ],
+            keys: keys.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_test_certificate_is_made_once_and_names_the_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let made = store.test().unwrap();
+        assert_eq!(made.thumbprint(), store.test().unwrap().thumbprint());
+        let names = made.main().unwrap().names();
+        assert!(names.contains(&"localhost".parse().unwrap()));
+        assert!(names.contains(&"127.0.0.1".parse().unwrap()));
+        let days = made.main().unwrap().validity().days_left(validity::now());
+        assert!((396..=397).contains(&days), "{days}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused_by_its_file() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, other] = folders.each_ref().map(|folder| {
+            Store::new(folder.path().to_owned()).test().unwrap();
+            folder.path()
+        });
+        let fault = load_pair(&one.join("test.pem"), &other.join("test.key")).unwrap_err();
+        assert!(fault.to_string().starts_with(&other.display().to_string()));
+        assert!(matches!(fault, StoreError::Mismatch { .. }));
+    }
+
+    #[test]
+    fn a_slot_keeps_two_pairs_and_its_plan_readable_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("tls"));
+        let slot = Slot::Database("a".parse().unwrap());
+        assert!(store.load(&slot).unwrap().is_none());
+        let wish = wish(&[KeyKind::Rsa2048, KeyKind::P256]);
+        let made = Certificate::new(make::self_signed(&wish).unwrap()).unwrap();
+        let plan = Plan::SelfSigned(wish);
+        store.install(&slot, &made, &plan).unwrap();
+        let kept = store.load(&slot).unwrap().unwrap();
+        assert_eq!(kept.thumbprint(), made.thumbprint());
+        assert_eq!(kept.main().unwrap().key_words(), "P-256");
+        assert_eq!(store.plan(&slot).unwrap(), Some(plan));
+        assert_eq!(store.slots().unwrap(), std::slice::from_ref(&slot));
+        let mode = fs::metadata(store.certificate_file(&slot))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        store.remove(&slot).unwrap();
+        assert!(store.load(&slot).unwrap().is_none());
+    }
+}
