@@ -4,17 +4,27 @@
 //! sentences are the gateway's. Private keys leave a [`Pair`] only for a TLS context or for a file
 //! of mode 0600, and show themselves in no `Debug` and no error.
 
+pub mod chain;
+pub mod fault;
+#[cfg(test)]
+mod fixtures;
+pub mod judge;
 pub mod make;
 pub mod names;
 pub mod pair;
 pub mod plan;
+pub mod read;
+pub mod request;
 pub mod slot;
 pub mod store;
 pub mod validity;
 
+pub use chain::Roots;
+pub use fault::Fault;
 pub use names::Name;
 pub use pair::{Certificate, KeyKind, Pair, PairError};
 pub use plan::Plan;
+pub use request::Request;
 pub use slot::Slot;
 pub use store::{Store, StoreError};
 pub use validity::Validity;

@@ -38,6 +38,13 @@ impl Name {
         }
     }
 
+    /// For people.
+    #[must_use]
+    pub fn listed(names: &[Self]) -> String {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    }
+
     /// The names of a certificate: its alternative names, and nothing else (RFC 9525, 2).
     #[must_use]
     pub fn of(certificate: &X509Ref) -> Vec<Self> {

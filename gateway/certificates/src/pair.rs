@@ -6,7 +6,7 @@ use openssl::{
     error::ErrorStack,
     hash::MessageDigest,
     nid::Nid,
-    pkey::{Id, PKey, Private},
+    pkey::{HasPublic, Id, PKey, PKeyRef, Private},
     x509::{X509, X509NameRef},
 };
 use serde::{Deserialize, Serialize};
@@ -133,16 +133,7 @@ impl Pair {
     /// `P-256`, `RSA 2048`.
     #[must_use]
     pub fn key_words(&self) -> String {
-        let curve = || self.key.ec_key().ok()?.group().curve_name();
-        match self.key.id() {
-            Id::RSA => format!("RSA {}", self.key.bits()),
-            Id::ED25519 => "Ed25519".to_owned(),
-            _ => match curve() {
-                Some(Nid::X9_62_PRIME256V1) => "P-256".to_owned(),
-                Some(Nid::SECP384R1) => "P-384".to_owned(),
-                _ => format!("EC {}", self.key.bits()),
-            },
-        }
+        key_words(&self.key)
     }
 
     /// Upper-case hex, as Windows shows it.
@@ -166,7 +157,25 @@ impl fmt::Debug for Pair {
     }
 }
 
-fn called(name: &X509NameRef) -> String {
+/// `P-256`, `RSA 2048`.
+pub(crate) fn key_words<T: HasPublic>(key: &PKeyRef<T>) -> String {
+    let curve = || key.ec_key().ok()?.group().curve_name();
+    match key.id() {
+        Id::RSA => format!("RSA {}", key.bits()),
+        Id::RSA_PSS => format!("RSA-PSS {}", key.bits()),
+        Id::ED25519 => "Ed25519".to_owned(),
+        Id::DSA => format!("DSA {}", key.bits()),
+        _ => match curve() {
+            Some(Nid::X9_62_PRIME256V1) => "P-256".to_owned(),
+            Some(Nid::SECP384R1) => "P-384".to_owned(),
+            Some(other) => other.short_name().unwrap_or("EC").to_owned(),
+            None => format!("EC {}", key.bits()),
+        },
+    }
+}
+
+/// The common name, else the whole name.
+pub(crate) fn called(name: &X509NameRef) -> String {
     let text = |nid| {
         let entry = name.entries_by_nid(nid).next()?;
         Some(entry.data().to_string().ok()?.to_string())
@@ -194,13 +203,12 @@ impl Certificate {
     /// At most one of RSA and one of another kind, in that case the other one first; `None`: no
     /// pair, or two of a kind.
     #[must_use]
-    pub fn new(mut pairs: Vec<Pair>) -> Option<Self> {
-        pairs.sort_by_key(Pair::is_rsa);
+    pub fn new(pairs: impl IntoIterator<Item = impl Into<Arc<Pair>>>) -> Option<Self> {
+        let mut pairs: Vec<Arc<Pair>> = pairs.into_iter().map(Into::into).collect();
+        pairs.sort_by_key(|pair| pair.is_rsa());
         let rsa = pairs.iter().filter(|pair| pair.is_rsa()).count();
         let legal = !pairs.is_empty() && rsa <= 1 && pairs.len() - rsa <= 1;
-        legal.then(|| Self {
-            pairs: pairs.into_iter().map(Arc::new).collect(),
-        })
+        legal.then_some(Self { pairs })
     }
 
     #[must_use]

@@ -4,6 +4,7 @@
 //! tls/test.pem, test.key          the test certificate of the first start
 //! tls/server/certificate.pem      key, leaf, intermediates; a second pair may follow
 //! tls/server/plan.json            how it came there and how it is renewed
+//! tls/server/request-ID.json      a signing request and its key, until it is answered
 //! tls/database-ID/…               the same for one database
 //! ```
 //!

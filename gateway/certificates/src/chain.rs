@@ -1,0 +1,160 @@
+//! From a leaf up to a root: the intermediates to send, in their order.
+//!
+//! A client knows roots and is sent everything else. So a chain is complete when it ends at a root:
+//! one that was given, or one that this machine knows. A root itself is never sent.
+
+use std::cell::Cell;
+
+use openssl::x509::{X509, X509Ref, X509VerifyResult};
+
+use crate::{Validity, pair};
+
+/// No public chain has more than four.
+const DEEPEST: usize = 8;
+/// Ways that are tried: authorities that sign each other make many, all of them alike.
+const STEPS: usize = 2000;
+
+/// Authorities that this machine trusts; terminals know about the same.
+#[derive(Default)]
+pub struct Roots(Vec<X509>);
+
+impl Roots {
+    #[must_use]
+    pub fn new(roots: Vec<X509>) -> Self {
+        Self(roots)
+    }
+
+    /// As the system keeps them, or where `SSL_CERT_FILE` says. A machine without has none.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        let file = openssl_probe::probe().cert_file;
+        let pem = file.and_then(|file| std::fs::read(file).ok());
+        let roots = pem.and_then(|pem| X509::stack_from_pem(&pem).ok());
+        Self(roots.unwrap_or_default())
+    }
+}
+
+/// The chain of one leaf.
+pub(crate) struct Chain {
+    pub(crate) intermediates: Vec<X509>,
+    pub(crate) end: End,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A root that the machine knows.
+    Known,
+    /// A root that was given and that the machine does not know, or the leaf itself.
+    OwnRoot(String),
+    /// The last of the chain, or the leaf, was signed by one who is not there.
+    Missing {
+        of: String,
+        issuer: String,
+        url: Option<String>,
+    },
+}
+
+/// The best way up from `leaf` through `given`: to a known root, else to one that was given, else
+/// as far as it goes. Certificates that are not valid `now` lead nowhere.
+pub(crate) fn build(leaf: &X509, given: &[X509], roots: &Roots, now: i64) -> Chain {
+    let climb = Climb {
+        given,
+        roots,
+        now,
+        steps: Cell::new(STEPS),
+    };
+    let best = climb.up(leaf, &mut Vec::new());
+    best.unwrap_or_else(|| Chain::ending_at(Vec::new(), leaf))
+}
+
+struct Climb<'a> {
+    given: &'a [X509],
+    roots: &'a Roots,
+    now: i64,
+    steps: Cell<usize>,
+}
+
+impl Climb<'_> {
+    /// From `last`, to which `way` led. `None`: too many ways.
+    fn up(&self, last: &X509Ref, way: &mut Vec<X509>) -> Option<Chain> {
+        self.steps.set(self.steps.get().checked_sub(1)?);
+        let chain = |end| Chain {
+            intermediates: way.clone(),
+            end,
+        };
+        if self.roots.0.iter().any(|root| has_signed(root, last)) {
+            return Some(chain(End::Known));
+        }
+        if has_signed(last, last) {
+            return Some(chain(End::OwnRoot(pair::called(last.subject_name()))));
+        }
+        let mut best = Chain::ending_at(way.clone(), last);
+        let signers: Vec<&X509> = self
+            .given
+            .iter()
+            .filter(|one| self.is_valid(one) && has_signed(one, last))
+            .collect();
+        for signer in signers {
+            if has_signed(signer, signer) {
+                best.take(Chain {
+                    intermediates: way.clone(),
+                    end: End::OwnRoot(pair::called(signer.subject_name())),
+                });
+            } else if way.len() < DEEPEST && !way.contains(signer) {
+                way.push(signer.clone());
+                let found = self.up(signer, way);
+                way.pop();
+                best.take(found?);
+            }
+        }
+        Some(best)
+    }
+
+    fn is_valid(&self, one: &X509Ref) -> bool {
+        let validity = Validity::of(one);
+        validity.has_begun(self.now) && !validity.has_ended(self.now)
+    }
+}
+
+impl Chain {
+    fn ending_at(intermediates: Vec<X509>, last: &X509Ref) -> Self {
+        Self {
+            intermediates,
+            end: End::Missing {
+                of: pair::called(last.subject_name()),
+                issuer: pair::called(last.issuer_name()),
+                url: url_of_issuer(last),
+            },
+        }
+    }
+
+    /// The one that came first, unless the other ends better or, ending alike, nowhere is longer.
+    fn take(&mut self, other: Self) {
+        let rank = |chain: &Self| match chain.end {
+            End::Known => (2, 0),
+            End::OwnRoot(_) => (1, 0),
+            End::Missing { .. } => (0, chain.intermediates.len()),
+        };
+        if rank(&other) > rank(self) {
+            *self = other;
+        }
+    }
+}
+
+fn has_signed(signer: &X509Ref, signed: &X509Ref) -> bool {
+    signer.issued(signed) == X509VerifyResult::OK
+        && signer
+            .public_key()
+            .and_then(|key| signed.verify(&key))
+            .unwrap_or_default()
+}
+
+/// Where the certificate itself says that its issuer's lies (RFC 5280, 4.2.2.1).
+fn url_of_issuer(certificate: &X509Ref) -> Option<String> {
+    let places = certificate.authority_info()?;
+    let issuers = places
+        .iter()
+        .filter(|place| place.method().nid() == openssl::nid::Nid::AD_CA_ISSUERS);
+    let url = issuers.filter_map(|place| place.location().uri()).next();
+    url.map(str::to_owned)
+}

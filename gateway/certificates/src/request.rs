@@ -1,0 +1,226 @@
+//! Signing requests (PKCS#10) and the keys that wait for their answers.
+//!
+//! A request stays with its key until a certificate for that key is imported or the administrator
+//! takes it back; another one stands beside it and destroys nothing. So an RSA and an ECDSA
+//! certificate can be asked for at once, and an authority that is slow costs no answer.
+
+use std::{fs, io};
+
+use openssl::{
+    error::ErrorStack,
+    hash::MessageDigest,
+    pkey::{PKey, Private},
+    sha::sha256,
+    stack::Stack,
+    x509::{X509Req, X509ReqBuilder},
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    KeyKind, Name, Slot, Store, StoreError,
+    make::{alternative_names, common_name},
+    store,
+};
+
+/// Of a slot, beyond which an old one has to be taken back first.
+pub const MOST: usize = 16;
+const PREFIX: &str = "request-";
+const SUFFIX: &str = ".json";
+
+/// What an authority is to sign, and the key for its answer.
+pub struct Request {
+    /// Eight hex digits of the public key's hash.
+    pub id: String,
+    pub names: Vec<Name>,
+    pub key: PKey<Private>,
+    /// What is sent to the authority.
+    pub pem: String,
+}
+
+/// As it lies in the slot's folder, mode 0600.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    names: Vec<Name>,
+    request: String,
+    key: Zeroizing<String>,
+}
+
+impl Request {
+    pub fn make(names: Vec<Name>, kind: KeyKind) -> Result<Self, ErrorStack> {
+        let key = kind.generate()?;
+        let mut builder = X509ReqBuilder::new()?;
+        builder.set_version(0)?;
+        // Authorities put it into the subject; a name goes there before an address.
+        let first = names.iter().find(|name| matches!(name, Name::Dns(_)));
+        let first = first.or(names.first()).map(Name::to_string);
+        let subject = common_name(&first.unwrap_or_default())?;
+        builder.set_subject_name(&subject)?;
+        builder.set_pubkey(&key)?;
+        let alternative = alternative_names(&names, &builder.x509v3_context(None))?;
+        let mut extensions = Stack::new()?;
+        extensions.push(alternative)?;
+        builder.add_extensions(&extensions)?;
+        builder.sign(&key, MessageDigest::sha256())?;
+        let pem = builder.build().to_pem()?;
+        Ok(Self {
+            id: id_of(&key)?,
+            names,
+            key,
+            pem: String::from_utf8_lossy(&pem).into_owned(),
+        })
+    }
+
+    fn of(kept: Kept) -> Result<Self, ErrorStack> {
+        let key = PKey::private_key_from_pem(kept.key.as_bytes())?;
+        X509Req::from_pem(kept.request.as_bytes())?;
+        Ok(Self {
+            id: id_of(&key)?,
+            names: kept.names,
+            key,
+            pem: kept.request,
+        })
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, names, .. } = self;
+        f.debug_tuple("Request").field(id).field(names).finish()
+    }
+}
+
+fn id_of(key: &PKey<Private>) -> Result<String, ErrorStack> {
+    let hash = sha256(&key.public_key_to_der()?);
+    Ok(hash
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+impl Store {
+    /// Requests of the slot that no certificate has answered.
+    pub fn requests(&self, slot: &Slot) -> Result<Vec<Request>, StoreError> {
+        let folder = self.slot_folder(slot);
+        let fault = |source| StoreError::File {
+            file: folder.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(fault(source)),
+        };
+        let mut requests = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(fault)?;
+            let name = entry.file_name();
+            let is_ours = name
+                .to_str()
+                .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+            if !is_ours {
+                continue;
+            }
+            let file = entry.path();
+            let bytes = fs::read(&file).map(Zeroizing::new);
+            let bytes = bytes.map_err(|source| StoreError::File {
+                file: file.clone(),
+                source,
+            })?;
+            let kept = serde_json::from_slice(&bytes)
+                .map_err(|source| StoreError::Plan { file, source })?;
+            requests.push(Request::of(kept)?);
+        }
+        requests.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(requests)
+    }
+
+    /// Keeps the request and its key until [`Store::forget_request`].
+    pub fn keep_request(&self, slot: &Slot, request: &Request) -> Result<(), StoreError> {
+        let key = Zeroizing::new(request.key.private_key_to_pem_pkcs8()?);
+        let kept = Kept {
+            names: request.names.clone(),
+            request: request.pem.clone(),
+            key: String::from_utf8_lossy(&key).into_owned().into(),
+        };
+        let file = self.request_file(slot, &request.id);
+        let bytes = serde_json::to_vec_pretty(&kept).map(Zeroizing::new);
+        let bytes = bytes.map_err(|source| StoreError::Plan {
+            file: file.clone(),
+            source,
+        })?;
+        store::replace(&file, 0o600, &bytes)
+    }
+
+    /// Its key is gone then, unless it serves already.
+    pub fn forget_request(&self, slot: &Slot, id: &str) -> Result<(), StoreError> {
+        let file = self.request_file(slot, id);
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::File { file, source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn request_file(&self, slot: &Slot, id: &str) -> std::path::PathBuf {
+        self.slot_folder(slot).join(format!("{PREFIX}{id}{SUFFIX}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_request_leaves_the_first_ones_key_where_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("tls"));
+        let names: Vec<Name> = vec![
+            "gate.example.ru".parse().unwrap(),
+            "192.0.2.1".parse().unwrap(),
+        ];
+        let slot = Slot::Server;
+        assert!(store.requests(&slot).unwrap().is_empty());
+        for kind in [KeyKind::P256, KeyKind::Rsa2048] {
+            let request = Request::make(names.clone(), kind).unwrap();
+            store.keep_request(&slot, &request).unwrap();
+            let file = store.request_file(&slot, &request.id);
+            let mode = fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let kept = store.requests(&slot).unwrap();
+        assert_eq!(kept.len(), 2);
+        let [one, other] = &kept[..] else { panic!() };
+        assert_eq!((&one.names, &other.names), (&names, &names));
+        assert_ne!(one.key.id(), other.key.id());
+        store.forget_request(&slot, &one.id).unwrap();
+        store.forget_request(&slot, &one.id).unwrap();
+        assert_eq!(store.requests(&slot).unwrap()[0].id, other.id);
+        assert!(store.load(&slot).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_sent_is_signed_by_its_key_and_asks_for_the_names() {
+        let names: Vec<Name> = vec![
+            "192.0.2.1".parse().unwrap(),
+            "gate.example.ru".parse().unwrap(),
+        ];
+        let request = Request::make(names, KeyKind::P256).unwrap();
+        let sent = X509Req::from_pem(request.pem.as_bytes()).unwrap();
+        assert!(sent.verify(&request.key).unwrap());
+        let text = String::from_utf8(sent.to_text().unwrap()).unwrap();
+        assert!(
+            text.contains("CN=gate.example.ru") || text.contains("CN = gate.example.ru"),
+            "{text}"
+        );
+        assert!(
+            text.contains("IP Address:192.0.2.1, DNS:gate.example.ru"),
+            "{text}"
+        );
+        assert!(!format!("{request:?}").contains("PRIVATE"));
+    }
+}
