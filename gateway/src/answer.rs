@@ -65,6 +65,17 @@ impl Answer {
         }
     }
 
+    /// An ACME challenge, for a server.
+    pub(crate) fn plain(text: String) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("cache-control", "no-store".to_owned())],
+            content_type: "application/octet-stream",
+            body: text.into(),
+            close: true,
+        }
+    }
+
     pub(crate) fn page(html: String) -> Self {
         let headers = vec![
             ("cache-control", "no-store".to_owned()),

@@ -131,6 +131,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         sampling: Mutex::default(),
         stop: watch::Sender::new(false),
         request_ids,
+        challenges: Arc::default(),
     });
     let workers = (0..worker_count())
         .map(|number| worker::start(number, Arc::clone(&shared)))

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod access_log;
 mod account;
+mod acme;
 mod admin_client;
 mod administration;
 mod answer;

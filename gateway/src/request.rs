@@ -350,6 +350,12 @@ impl Connection {
     /// Route → lists → what is answered here → authenticate → authorise; what comes out is done
     /// next.
     async fn decide(&mut self, head: &Head<'_>, request: &mut Request) -> Result<Step, Refusal> {
+        if !self.serving.https
+            && is_read(head)
+            && let Some(authorization) = self.shared().challenges.by_path(head.path())
+        {
+            return Ok(Step::Answer(Answer::plain(authorization)));
+        }
         if self.listener.holder == Holder::Server && head.path() == "/" && is_read(head) {
             return Ok(Step::Answer(Answer::page(page::home(
                 request.language,

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     access_log::Entry,
+    acme::challenges::Challenges,
     clock::Clock,
     connections::{Connections, Scope},
     directory::{Database, Directory},
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) sampling: Mutex<Sampling>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) request_ids: RequestIds,
+    /// Of running orders for certificates.
+    pub(crate) challenges: Arc<Challenges>,
 }
 
 /// Ids of requests: no secret, never twice in one run, and hardly ever in two.

@@ -5,20 +5,25 @@
 //! another (lessons, T10). ALPN offers `http/1.1` alone. No policy here; which certificate a
 //! port serves is the directory's.
 
-use std::{pin::Pin, time::Duration};
+pub(crate) mod client_hello;
+mod ffi;
+
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use openssl::{
     error::ErrorStack,
     sha::sha256,
     ssl::{
-        AlpnError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
-        SslSessionCacheMode, SslVersion, select_next_proto,
+        AlpnError, ClientHelloResponse, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode,
+        SslOptions, SslSessionCacheMode, SslVersion, select_next_proto,
     },
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use gateway_certificates::Certificate;
+
+use crate::acme::challenges::Challenges;
 
 /// The whole handshake.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +36,12 @@ const TLS13_CIPHERS: &str =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 /// A context for one port (`scope` tells ports apart) and one certificate.
-pub(crate) fn context(certificate: &Certificate, scope: &str) -> Result<SslContext, ErrorStack> {
+/// While an order of ACME runs, its challenges are answered in their own handshakes.
+pub(crate) fn context(
+    certificate: &Certificate,
+    scope: &str,
+    challenges: &Arc<Challenges>,
+) -> Result<SslContext, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_options(
@@ -60,6 +70,11 @@ pub(crate) fn context(certificate: &Certificate, scope: &str) -> Result<SslConte
     builder.set_session_id_context(&sha256(format!("{scope} {thumbprint}").as_bytes()))?;
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+    let challenges = Arc::clone(challenges);
+    builder.set_client_hello_callback(move |ssl, _alert| {
+        challenges.take_over(ssl)?;
+        Ok(ClientHelloResponse::SUCCESS)
     });
     Ok(builder.build())
 }

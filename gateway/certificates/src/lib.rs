@@ -5,6 +5,7 @@
 //! of mode 0600, and show themselves in no `Debug` and no error.
 
 pub mod chain;
+pub mod challenge;
 pub mod fault;
 #[cfg(test)]
 mod fixtures;

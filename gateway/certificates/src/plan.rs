@@ -44,6 +44,9 @@ pub struct AcmeWish {
     /// names).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// PEM of a root beside those of the machine, for an ACME server in one's own house.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
 }
 
 /// How an ACME server is shown that a name is ours.
@@ -53,4 +56,27 @@ pub enum Challenge {
     Http01,
     #[serde(rename = "tls-alpn-01")]
     TlsAlpn01,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written() {
+        let plan = Plan::Acme(AcmeWish {
+            wish: Wish {
+                names: vec!["gate.example.ru".parse().unwrap()],
+                keys: vec![KeyKind::P256, KeyKind::Rsa2048],
+            },
+            directory: "https://acme.example/directory".to_owned(),
+            contacts: Vec::new(),
+            challenge: Challenge::TlsAlpn01,
+            port: 443,
+            profile: None,
+            authority: None,
+        });
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
 }

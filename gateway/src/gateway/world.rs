@@ -363,7 +363,11 @@ impl World {
             let key = (holder.clone(), in_use.certificate.thumbprint());
             let context = match kept.get(&key) {
                 Some(context) => context.clone(),
-                None => tls::context(&in_use.certificate, &holder.to_string())?,
+                None => tls::context(
+                    &in_use.certificate,
+                    &holder.to_string(),
+                    &self.shared.challenges,
+                )?,
             };
             contexts.insert(key, context.clone());
             Ok::<_, ChangeError>(Ok(context))

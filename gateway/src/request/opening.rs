@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{Connection, FAREWELL_LIMIT, HEAD_LIMIT};
-use crate::{connections::Standing, page, stream::ClientStream, tls};
+use crate::{acme::challenges::ACME_TLS, connections::Standing, page, stream::ClientStream, tls};
 
 /// A PROXY header comes with the first segment or not at all.
 const PROXY_LIMIT: Duration = Duration::from_secs(5);
@@ -94,6 +94,8 @@ impl Connection {
             return None;
         };
         match tls::accept(context, tcp).await {
+            // The handshake was all that an ACME server came for.
+            Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
             Ok(tls) => Some(ClientStream::tls(tls)),
             Err(fault) => {
                 self.shared()
