@@ -21,6 +21,7 @@ mod files;
 mod forward;
 mod gateway;
 mod hand_over;
+mod handshake;
 mod hashing;
 mod http_client;
 mod http_service;

@@ -2,6 +2,7 @@
 //! address or a name that a client chose.
 
 use backend_types::DatabaseId;
+use gateway_policy::handshake::HandshakeFault;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -31,13 +32,20 @@ pub(crate) struct LoggedIn {
     pub(crate) outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct HandshakeFailed {
+    /// Of the port; empty for the server port.
+    pub(crate) database: String,
+    pub(crate) reason: &'static str,
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Counter,
     pub(crate) open_connections: Gauge,
     pub(crate) accept_errors: Counter,
     pub(crate) refused: Family<Reason, Counter>,
-    pub(crate) handshakes_failed: Family<Reason, Counter>,
+    pub(crate) handshakes_failed: Family<HandshakeFailed, Counter>,
     pub(crate) requests: Family<Answered, Counter>,
     pub(crate) logins: Family<LoggedIn, Counter>,
     pub(crate) request_seconds: Histogram,
@@ -75,7 +83,7 @@ impl Metrics {
         registry.register("refused", "Refusals by reason", metrics.refused.clone());
         registry.register(
             "handshakes_failed",
-            "Failed TLS handshakes by reason",
+            "Failed TLS handshakes by database and reason",
             metrics.handshakes_failed.clone(),
         );
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -100,10 +108,12 @@ impl Metrics {
         self.refused.get_or_create(&Reason { reason }).inc();
     }
 
-    pub(crate) fn handshake_failed(&self, reason: &'static str) {
-        self.handshakes_failed
-            .get_or_create(&Reason { reason })
-            .inc();
+    pub(crate) fn handshake_failed(&self, database: Option<&DatabaseId>, fault: HandshakeFault) {
+        let labels = HandshakeFailed {
+            database: database.map(ToString::to_string).unwrap_or_default(),
+            reason: fault.reason(),
+        };
+        self.handshakes_failed.get_or_create(&labels).inc();
     }
 
     pub(crate) fn login(&self, database: &DatabaseId, outcome: &'static str) {
@@ -151,7 +161,7 @@ mod tests {
         pub(crate) fn one_of_each() -> Self {
             let metrics = Self::new();
             metrics.refuse("not-found");
-            metrics.handshake_failed("other");
+            metrics.handshake_failed(None, HandshakeFault::Other);
             metrics.login(&"shop".parse().unwrap(), "good");
             metrics.answered("shop", 200, 0.001);
             metrics

@@ -44,6 +44,7 @@ use crate::{
     connections::{Entered, Scope, Standing},
     directory::{Authentication, Database, Upstream},
     forward::{self, Forward, Target},
+    handshake::Failed,
     listeners::{Listener, Serving},
     login::{self, AcceptedHere, Ask, Caller, Origin, Proven, Shown, UpstreamAttempt},
     messages::Language,
@@ -240,7 +241,16 @@ impl Connection {
                 first = timeout(wait, stream.first_byte()) => first,
                 () = over.as_mut() => break,
             };
-            let Ok(Ok(Some(first))) = first else { break };
+            let first = match first {
+                Ok(Ok(Some(first))) => first,
+                Ok(ended) => {
+                    if first_head_by.is_some() {
+                        self.no_request(&stream, &ended);
+                    }
+                    break;
+                }
+                Err(_elapsed) => break,
+            };
             let received = Instant::now();
             let head_by = first_head_by.take().unwrap_or(received + HEAD_LIMIT);
             match Box::pin(self.exchange(stream, first, received, head_by, over.as_mut())).await {
@@ -251,6 +261,15 @@ impl Connection {
         }
         // A peer that is gone already needs no farewell.
         drop(timeout(FAREWELL_LIMIT, stream.shutdown()).await);
+    }
+
+    /// After TLS the client has left without one: it may have minded the certificate.
+    fn no_request(&self, stream: &ClientStream, ended: &std::io::Result<Option<u8>>) {
+        let tls = stream.tls_session();
+        let failed = tls.and_then(|tls| Failed::instead_of_a_request(tls, ended));
+        if let Some(failed) = failed {
+            self.handshake_failed(&failed);
+        }
     }
 
     /// From the first byte of a request to the end of its answer. The stream comes back when the

@@ -26,11 +26,11 @@ use crate::{
     clock::Clock,
     connections::{Connections, Scope},
     directory::{Database, Directory},
+    handshake::Failed,
     listeners::Listener,
     login::Logins,
     messages::Language,
     metrics::Metrics,
-    tls::HandshakeError,
 };
 
 pub(crate) struct Shared {
@@ -198,22 +198,45 @@ impl Shared {
         &self,
         client: ClientAddr,
         listener: &Listener,
-        fault: &HandshakeError,
+        failed: &Failed<'_>,
     ) {
-        self.metrics.handshake_failed(fault.reason());
+        let (fault, hello, now) = (failed.fault, failed.hello, self.now());
+        self.metrics
+            .handshake_failed(listener.holder.database(), fault);
         self.recent
-            .handshake_failed(client.into(), fault.reason(), self.now());
-        // Scanners fail by the thousand; the counter has them all.
-        tracing::debug!(
-            target: "security",
-            {
-                client.addr = %client,
-                port = %listener.holder,
-                reason = fault.reason(),
-                %fault,
-            },
-            "TLS handshake failed"
-        );
+            .handshake_failed(client.into(), fault, hello, now);
+        let reason = fault.reason();
+        let offered = hello.offered.map(|version| version.to_string());
+        let offered = offered.unwrap_or_default();
+        let server_name = hello.server_name.unwrap_or_default();
+        if fault.is_noise() {
+            // Scanners come by the thousand; the counter has them all.
+            tracing::debug!(
+                target: "security",
+                {
+                    client.addr = %client,
+                    port = %listener.holder,
+                    reason,
+                    tls.offered = offered,
+                    tls.server_name = server_name,
+                    fault = %failed.words,
+                },
+                "TLS handshake failed"
+            );
+        } else if self.sampling().line(client.into(), reason, now) {
+            tracing::info!(
+                target: "security",
+                {
+                    client.addr = %client,
+                    port = %listener.holder,
+                    reason,
+                    tls.offered = offered,
+                    tls.server_name = server_name,
+                    fault = %failed.words,
+                },
+                "TLS handshake failed"
+            );
+        }
     }
 
     pub(crate) fn log(&self, entry: &Entry) {

@@ -26,6 +26,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use gateway_policy::chunks::Chunks;
+use openssl::ssl::SslRef;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
@@ -117,6 +118,14 @@ impl ClientStream {
 
     pub(crate) fn tls(tls: SslStream<TcpStream>) -> Self {
         Self::over(Transport::Tls(Box::new(tls)))
+    }
+
+    /// What both sides have agreed on; `None` without TLS.
+    pub(crate) fn tls_session(&self) -> Option<&SslRef> {
+        match &self.transport {
+            Transport::Plain(_) => None,
+            Transport::Tls(tls) => Some(tls.ssl()),
+        }
     }
 
     fn over(transport: Transport) -> Self {

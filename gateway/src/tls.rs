@@ -17,6 +17,7 @@ use openssl::{
         AlpnError, ClientHelloResponse, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode,
         SslOptions, SslSessionCacheMode, SslVersion, select_next_proto,
     },
+    x509::X509,
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
@@ -83,43 +84,14 @@ pub(crate) fn context(
 pub(crate) enum HandshakeError {
     #[error("not complete after {} s", HANDSHAKE_LIMIT.as_secs())]
     TimedOut,
-    #[error("{0}")]
-    Refused(#[from] openssl::ssl::Error),
+    #[error("{cause}")]
+    Refused {
+        cause: openssl::ssl::Error,
+        /// The one that was shown, or would have been.
+        certificate: Option<X509>,
+    },
     #[error("{0}")]
     Setup(#[from] ErrorStack),
-}
-
-impl HandshakeError {
-    /// A bounded set of words for the counter.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::TimedOut => "timed-out",
-            Self::Setup(_) => "setup",
-            Self::Refused(fault) if fault.io_error().is_some() => "client-gone",
-            Self::Refused(fault) => fault
-                .ssl_error()
-                .and_then(|stack| stack.errors().first())
-                .map_or("other", |first| {
-                    known_reason(first.reason().unwrap_or_default())
-                }),
-        }
-    }
-}
-
-/// OpenSSL's words, by what a person can do about them.
-fn known_reason(openssl: &str) -> &'static str {
-    match openssl {
-        "unsupported protocol" | "version too low" => "too-old-tls",
-        "no shared cipher" => "no-common-cipher",
-        "tlsv1 alert unknown ca" | "ssl/tls alert unknown ca" => "unknown-authority",
-        "ssl/tls alert bad certificate" | "sslv3 alert bad certificate" => "bad-certificate",
-        "ssl/tls alert certificate unknown" | "sslv3 alert certificate unknown" => {
-            "certificate-not-trusted"
-        }
-        "no application protocol" => "no-common-protocol",
-        "http request" => "plain-http",
-        _ => "other",
-    }
 }
 
 /// The server's side of a handshake, whole within [`HANDSHAKE_LIMIT`].
@@ -128,8 +100,13 @@ pub(crate) async fn accept(
     tcp: TcpStream,
 ) -> Result<SslStream<TcpStream>, HandshakeError> {
     let mut tls = SslStream::new(Ssl::new(context)?, tcp)?;
-    tokio::time::timeout(HANDSHAKE_LIMIT, Pin::new(&mut tls).accept())
-        .await
-        .map_err(|_elapsed| HandshakeError::TimedOut)??;
-    Ok(tls)
+    let accepted = tokio::time::timeout(HANDSHAKE_LIMIT, Pin::new(&mut tls).accept()).await;
+    match accepted {
+        Ok(Ok(())) => Ok(tls),
+        Ok(Err(cause)) => Err(HandshakeError::Refused {
+            cause,
+            certificate: tls.ssl().certificate().map(ToOwned::to_owned),
+        }),
+        Err(_elapsed) => Err(HandshakeError::TimedOut),
+    }
 }

@@ -131,6 +131,12 @@ pub(crate) struct Refused {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct HandshakeFailed {
     pub(crate) reason: String,
+    /// The newest version of TLS that it offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) offered: Option<String>,
+    /// How it called the server, where that was the fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) called: Option<String>,
     #[serde(flatten)]
     pub(crate) when: When,
 }
@@ -270,7 +276,9 @@ fn told(history: History) -> (Vec<Refused>, Vec<HandshakeFailed>, Option<Success
         request_id: one.request.map(|id| format!("{id:016x}")),
     });
     let handshakes = history.handshakes.into_iter().map(|one| HandshakeFailed {
-        reason: one.reason.to_owned(),
+        reason: one.fault.reason().to_owned(),
+        offered: one.offered.map(|version| version.to_string()),
+        called: one.called.map(Into::into),
         when: one.seen.into(),
     });
     let success = history.success.map(|success| Success {
@@ -307,26 +315,12 @@ pub(crate) fn file_name(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use gateway_policy::{
+        handshake::HandshakeFault,
         password::StoredFault,
         refusal::{ONE_OF_EACH, Refusal, Unauthenticated as Why},
     };
 
     use super::*;
-
-    /// Of `tls::HandshakeError::reason`.
-    const HANDSHAKES: [&str; 11] = [
-        "timed-out",
-        "setup",
-        "client-gone",
-        "too-old-tls",
-        "no-common-cipher",
-        "unknown-authority",
-        "bad-certificate",
-        "certificate-not-trusted",
-        "no-common-protocol",
-        "plain-http",
-        "other",
-    ];
 
     #[test]
     fn every_reason_has_words_in_both_languages() {
@@ -348,9 +342,16 @@ mod tests {
         let refusals = refusals.chain(logins.map(Refusal::from));
         let reasons = refusals.map(Refusal::reason);
         let own = [crate::access_log::REFUSED_UPSTREAM];
-        for known in reasons.chain(HANDSHAKES).chain(own) {
+        let handshakes = HandshakeFault::ALL.map(HandshakeFault::reason);
+        for known in reasons.chain(handshakes).chain(own) {
             for language in Language::ALL {
                 assert_ne!(reason(known, language), known, "{language:?}");
+            }
+        }
+        for known in handshakes {
+            for language in Language::ALL {
+                let advice = messages::find(language, &format!("why-do-{known}"));
+                assert!(advice.is_some(), "{known} {language:?}");
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod admit;
 pub mod chunks;
 pub mod compress;
 pub mod credentials;
+pub mod handshake;
 pub mod head;
 pub mod identity;
 pub mod moment;

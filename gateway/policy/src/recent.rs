@@ -6,7 +6,8 @@
 //! first to be forgotten are those not seen for a day, then those of a network that holds more
 //! than its share (somebody with an IPv6 /32 has four billion clients to be), then those seen
 //! within one minute only, as scanners are; a terminal that tries again and again stays.
-//! Never kept: names and secrets that were tried, paths, anything that a client chose.
+//! Never kept: names and secrets that were tried, paths, anything that a client chose; but for the
+//! name by which it calls a server that has another, which is what must be mended.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +18,10 @@ use std::{
 use backend_types::DatabaseId;
 use dashmap::DashMap;
 
-use crate::{ClientKey, Moment};
+use crate::{
+    ClientKey, Moment,
+    handshake::{HandshakeFault, Hello, TlsVersion},
+};
 
 /// Kinds of refusal remembered of one client; a repeated one is counted.
 pub const REFUSALS: usize = 8;
@@ -30,6 +34,8 @@ const STRANGERS: usize = 5_120;
 const SHARE: usize = STRANGERS / 16;
 /// An id longer than this is cut: a database's users are not ours to bound.
 const USER_BYTES: usize = 64;
+/// A server's name longer than this is cut too.
+const CALLED_BYTES: usize = 64;
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// What is seen for longer than this is no scan.
 const SCAN: Duration = Duration::from_secs(60);
@@ -76,7 +82,11 @@ pub struct Why {
 /// One kind of failed TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeFailed {
-    pub reason: &'static str,
+    pub fault: HandshakeFault,
+    /// The newest version that the client offered, the last time.
+    pub offered: Option<TlsVersion>,
+    /// How it called the server, where that was the fault.
+    pub called: Option<Box<str>>,
     pub seen: Seen,
 }
 
@@ -124,14 +134,28 @@ impl Recent {
         });
     }
 
-    pub fn handshake_failed(&self, client: ClientKey, reason: &'static str, now: Moment) {
+    pub fn handshake_failed(
+        &self,
+        client: ClientKey,
+        fault: HandshakeFault,
+        hello: Hello<'_>,
+        now: Moment,
+    ) {
+        let called = hello.server_name;
+        let called = called.filter(|_| fault == HandshakeFault::NameMismatch);
         self.with(client, now, |history| {
             let fresh = || HandshakeFailed {
-                reason,
+                fault,
+                offered: None,
+                called: None,
                 seen: Seen::never(now),
             };
-            let again = |failed: &mut HandshakeFailed| failed.seen.again(now);
-            let same = |one: &HandshakeFailed| one.reason == reason;
+            let again = |failed: &mut HandshakeFailed| {
+                failed.seen.again(now);
+                failed.offered = hello.offered;
+                failed.called = called.map(|name| cut(name, CALLED_BYTES).into());
+            };
+            let same = |one: &HandshakeFailed| one.fault == fault;
             newest(&mut history.handshakes, HANDSHAKES, same, fresh, again);
         });
     }
@@ -147,10 +171,7 @@ impl Recent {
         if user.is_some() {
             self.proved(client, now);
         }
-        let user = user.map(|user| {
-            let end = user.floor_char_boundary(USER_BYTES);
-            user.get(..end).unwrap_or_default()
-        });
+        let user = user.map(|user| cut(user, USER_BYTES));
         self.with(client, now, |history| match &mut history.success {
             Some(success) if success.user.is_some() && user.is_none() => {}
             // The usual case, on every request: nothing is allocated.
@@ -195,6 +216,11 @@ impl Recent {
         work(&mut history);
         self.strangers.enter(client, history, now);
     }
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    let end = text.floor_char_boundary(bytes);
+    text.get(..end).unwrap_or_default()
 }
 
 /// Makes the kind that is `same`, or a fresh one in place of the oldest, the newest.

@@ -6,6 +6,7 @@ use std::{fs, net::Ipv4Addr};
 use backend_types::DatabaseId;
 use gateway_policy::{
     ClientKey, Moment,
+    handshake::{HandshakeFault, Hello},
     recent::{Recent, Why},
 };
 
@@ -39,8 +40,15 @@ fn a_memory_full_of_the_worst_clients_takes_at_most_16_mib() {
                 database: Some(database.clone()),
             };
             recent.refused(client, why, Some(1), now);
-            recent.handshake_failed(client, reason, now);
         }
+        let hello = Hello {
+            offered: None,
+            server_name: Some(&user),
+        };
+        for fault in HandshakeFault::ALL {
+            recent.handshake_failed(client, fault, hello, now);
+        }
+        recent.handshake_failed(client, HandshakeFault::NameMismatch, hello, now);
         let known = number % 4 == 0;
         recent.served(client, &database, known.then_some(&user), now);
     }

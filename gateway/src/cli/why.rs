@@ -177,10 +177,16 @@ fn handshakes_failed(handshakes: &[HandshakeFailed], session: &Session) -> Table
         "why-column-since",
     ];
     let mut table = Table::with_head(heads.map(|key| session.say(key, &[])));
-    for HandshakeFailed { reason, when } in handshakes {
-        let [last, times, since] = cells(when);
-        let reason = why::reason(reason, session.language).into();
-        table.row([last, reason, times, since]);
+    for failed in handshakes {
+        let [last, times, since] = cells(&failed.when);
+        let reason = why::reason(&failed.reason, session.language);
+        let details = [failed.called.as_deref(), failed.offered.as_deref()];
+        let details: Vec<&str> = details.into_iter().flatten().collect();
+        let reason = match &*details {
+            [] => reason,
+            details => format!("{reason} ({})", details.join(", ")),
+        };
+        table.row([last, reason.into(), times, since]);
     }
     table
 }

@@ -39,8 +39,8 @@ pub(super) const SECURITY: &[Line] = &[
     Line {
         named: (
             "connections refused, and not logged one by one",
-            "Once a minute: how many more there were of an address.",
-            "Раз в минуту: сколько ещё соединений этого адреса отвергнуто.",
+            "Once a minute: how many more there were of an address, failed handshakes among them.",
+            "Раз в минуту: сколько ещё соединений этого адреса отвергнуто, с неудавшимися рукопожатиями.",
         ),
         fields: &["client.addr", "reason", "suppressed"],
     },
@@ -55,10 +55,17 @@ pub(super) const SECURITY: &[Line] = &[
     Line {
         named: (
             "TLS handshake failed",
-            "Only with `log: {level: debug}`; scanners fail by the thousand, the metric counts them all.",
-            "Только при `log: {level: debug}`: сканеры ошибаются тысячами, метрика считает всех.",
+            "A client did not get as far as a request. What scanners do (`silent`, `closed-at-once`, `garbage`) is written only with `log: {level: debug}`; the metric counts all.",
+            "Клиент не дошёл до запроса. О том, что делают сканеры (`silent`, `closed-at-once`, `garbage`), пишется только при `log: {level: debug}`; метрика считает всё.",
         ),
-        fields: &["client.addr", "port", "reason", "fault"],
+        fields: &[
+            "client.addr",
+            "port",
+            "reason",
+            "tls.offered",
+            "tls.server_name",
+            "fault",
+        ],
     },
     Line {
         named: (
@@ -111,8 +118,8 @@ pub(super) const SECURITY_FIELDS: &[Named] = &[
     ),
     (
         "level",
-        "`INFO`, of a failed login `WARN`, of a handshake `DEBUG`.",
-        "`INFO`, у неудачного входа `WARN`, у рукопожатия TLS `DEBUG`.",
+        "`INFO`, of a failed login `WARN`, of what scanners do `DEBUG`.",
+        "`INFO`, у неудачного входа `WARN`, у того, что делают сканеры, `DEBUG`.",
     ),
     ("target", "`security`.", "`security`."),
     (
@@ -151,6 +158,16 @@ pub(super) const SECURITY_FIELDS: &[Named] = &[
         "port",
         "Its number; of a handshake, whose port it is.",
         "Номер порта; у рукопожатия TLS — чей это порт.",
+    ),
+    (
+        "tls.offered",
+        "The newest version of TLS that the client offered; empty where it had not come.",
+        "Самая новая версия TLS из предложенных клиентом; пусто, если до этого не дошло.",
+    ),
+    (
+        "tls.server_name",
+        "How the client called the server (SNI); empty where it gave no name, or nothing that could be one.",
+        "Имя сервера, к которому обратился клиент (SNI); пусто, если имени нет или это не имя.",
     ),
     ("fault", "OpenSSL's words.", "Слова OpenSSL."),
     ("file", "The list file.", "Файл списка."),

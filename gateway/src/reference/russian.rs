@@ -419,8 +419,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("Refusals by reason", "Отказы по причинам."),
     (
-        "Failed TLS handshakes by reason",
-        "Неудавшиеся рукопожатия TLS по причинам.",
+        "Failed TLS handshakes by database and reason",
+        "Неудавшиеся рукопожатия TLS по базам и причинам.",
     ),
     ("Requests answered", "Отвечено на запросы."),
     ("Login attempts by outcome", "Попытки входа по исходу."),

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use gateway_policy::{
     ClientAddr,
+    handshake::{End, Greeting},
     proxy_protocol::{Preface, preface},
     refusal::Refusal,
 };
@@ -17,7 +18,10 @@ use tokio::{
 };
 
 use super::{Connection, FAREWELL_LIMIT, HEAD_LIMIT};
-use crate::{acme::challenges::ACME_TLS, connections::Standing, page, stream::ClientStream, tls};
+use crate::{
+    acme::challenges::ACME_TLS, connections::Standing, handshake::Failed, page,
+    stream::ClientStream, tls,
+};
 
 /// A PROXY header comes with the first segment or not at all.
 const PROXY_LIMIT: Duration = Duration::from_secs(5);
@@ -25,6 +29,9 @@ const PROXY_LIMIT: Duration = Duration::from_secs(5);
 const PROXY_PAUSE: Duration = Duration::from_millis(5);
 /// First byte of every TLS connection (RFC 8446, 5.1: a handshake record).
 const TLS_HANDSHAKE: u8 = 0x16;
+/// So much of a ClientHello is looked at to explain a failure; with a post-quantum key share one is
+/// longer than a segment, and what is looked for stands before.
+const GREETING_BYTES: usize = 2_048;
 
 impl Connection {
     /// Everything before the first request. `None`: the connection is over.
@@ -61,15 +68,29 @@ impl Connection {
             self.refuse_connection(Refusal::TooManyConnections);
             return None;
         }
-        let mut first = [0];
-        let peeked = timeout(HEAD_LIMIT, tcp.peek(&mut first)).await;
-        if !matches!(peeked, Ok(Ok(1))) {
-            return None;
-        }
-        match (self.serving.https, first == [TLS_HANDSHAKE]) {
-            (true, true) => self.handshake(tcp).await,
+        let mut first = [0; GREETING_BYTES];
+        let end = match timeout(HEAD_LIMIT, tcp.peek(&mut first)).await {
+            Ok(Ok(count @ 1..)) => Ok(first.get(..count).unwrap_or_default()),
+            Ok(Ok(0) | Err(_)) => Err(End::ClosedAtOnce),
+            Err(_elapsed) => Err(End::Silent),
+        };
+        let greeting = match end {
+            Ok(bytes) => Greeting::of(bytes),
+            Err(end) => {
+                if self.serving.https {
+                    let failed = Failed::before(end, Greeting::None, &"not a byte");
+                    self.handshake_failed(&failed);
+                }
+                return None;
+            }
+        };
+        let speaks_tls = matches!(end, Ok([TLS_HANDSHAKE, ..]));
+        match (self.serving.https, speaks_tls) {
+            (true, true) => self.handshake(tcp, greeting).await,
             (true, false) => {
                 self.refuse_connection(Refusal::NotTls);
+                let failed = Failed::before(End::NotTls, greeting, &"");
+                self.count_handshake(&failed);
                 let mut stream = ClientStream::plain(tcp);
                 let words = page::this_port_speaks_https();
                 let farewell = async {
@@ -88,7 +109,7 @@ impl Connection {
         }
     }
 
-    async fn handshake(&self, tcp: TcpStream) -> Option<ClientStream> {
+    async fn handshake(&self, tcp: TcpStream, greeting: Greeting<'_>) -> Option<ClientStream> {
         let Some(context) = &self.serving.tls else {
             self.refuse_connection(Refusal::NoCertificate);
             return None;
@@ -98,11 +119,23 @@ impl Connection {
             Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
             Ok(tls) => Some(ClientStream::tls(tls)),
             Err(fault) => {
-                self.shared()
-                    .handshake_failed(self.client, &self.listener, &fault);
+                self.handshake_failed(&Failed::within(&fault, greeting));
                 None
             }
         }
+    }
+
+    pub(super) fn handshake_failed(&self, failed: &Failed<'_>) {
+        self.shared()
+            .handshake_failed(self.client, &self.listener, failed);
+    }
+
+    /// It is told as another refusal already.
+    fn count_handshake(&self, failed: &Failed<'_>) {
+        let database = self.listener.holder.database();
+        self.shared()
+            .metrics
+            .handshake_failed(database, failed.fault);
     }
 }
 

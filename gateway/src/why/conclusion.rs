@@ -3,8 +3,12 @@
 
 use backend_types::Language;
 
-use super::{Database, Report, Verdict, file_name, reason, short};
+use gateway_policy::handshake::HandshakeFault;
+
+use super::{Database, HandshakeFailed, Report, Verdict, file_name, reason, short};
 use crate::messages;
+
+const UNUSED: &str = "left-after-handshake";
 
 /// At least one sentence.
 pub(super) fn of(report: &Report, language: Language) -> Vec<String> {
@@ -109,11 +113,13 @@ impl Words<'_> {
 
     fn nothing_in_the_way(&self) -> Vec<String> {
         let refused = self.report.refusals.first();
-        let handshake = self.report.handshakes_failed.first();
         let success = self.report.last_success.as_ref();
+        // Browsers open connections in advance: of who is served, leaving one unused says nothing.
+        let telling = |one: &&HandshakeFailed| success.is_none() || one.reason != UNUSED;
+        let handshake = self.report.handshakes_failed.iter().find(telling);
         let refused = refused.map(|one| (&one.when.last, &one.reason, one.database.as_ref()));
-        let handshake = handshake.map(|one| (&one.when.last, &one.reason, None));
-        let worst = refused.max(handshake);
+        let failed = handshake.map(|one| (&one.when.last, &one.reason, None));
+        let worst = refused.max(failed);
         match (worst, success) {
             (None, None) => vec![self.say("why-never-seen", &[])],
             (Some((last, what, database)), success)
@@ -126,11 +132,15 @@ impl Words<'_> {
                 let values = [
                     ("time", time.as_str()),
                     ("reason", &words),
-                    ("place", &place.unwrap_or_default()),
+                    ("place", place.as_deref().unwrap_or_default()),
                 ];
                 let advice = messages::find(self.language, &format!("why-do-{what}"));
                 let advice = advice.unwrap_or_else(|| self.say("why-do-look-it-up", &[]));
-                vec![self.say("why-last-refused", &values), advice]
+                let mut sentences = vec![self.say("why-last-refused", &values)];
+                let handshake = handshake.filter(|one| one.reason == *what && place.is_none());
+                sentences.extend(handshake.and_then(|one| self.seen_in(one)));
+                sentences.push(advice);
+                sentences
             }
             (_, Some(success)) => {
                 let time = utc_words(&success.time);
@@ -140,6 +150,16 @@ impl Words<'_> {
             }
             (Some(_), None) => Vec::new(),
         }
+    }
+
+    /// What the client showed of itself beside its reason.
+    fn seen_in(&self, handshake: &HandshakeFailed) -> Option<String> {
+        if let Some(called) = &handshake.called {
+            return Some(self.say("why-called", &[("name", called)]));
+        }
+        let offered = handshake.offered.as_deref()?;
+        let old = handshake.reason == HandshakeFault::TooOldTls.reason();
+        old.then(|| self.say("why-offered", &[("version", offered)]))
     }
 
     /// What to type to have the address whitelisted.
@@ -295,14 +315,24 @@ mod tests {
         assert_ne!(of(&report, Language::En), never);
         report.handshakes_failed = vec![HandshakeFailed {
             reason: "too-old-tls".to_owned(),
+            offered: Some("TLS 1.0".to_owned()),
+            called: None,
             when: at(101),
         }];
-        check(&report, &["1970-01-01 00:01:41 UTC"]);
+        check(&report, &["1970-01-01 00:01:41 UTC", "TLS 1.0"]);
+        report.handshakes_failed[0].reason = "name-mismatch".to_owned();
+        report.handshakes_failed[0].called = Some("gate.example".to_owned());
+        check(&report, &["1970-01-01 00:01:41 UTC", "gate.example"]);
         report.last_success = Some(Success {
             time: utc(Moment(200_000)),
             database: "shop".parse().unwrap(),
             user: None,
         });
         check(&report, &["1970-01-01 00:03:20 UTC"]);
+        report.handshakes_failed[0].reason = UNUSED.to_owned();
+        report.handshakes_failed[0].when = at(300);
+        check(&report, &["1970-01-01 00:03:20 UTC"]);
+        report.last_success = None;
+        check(&report, &["1970-01-01 00:05:00 UTC"]);
     }
 }

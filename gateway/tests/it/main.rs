@@ -21,6 +21,7 @@ mod compress;
 mod database;
 mod day;
 mod forward;
+mod handshakes;
 mod head;
 mod house_configuration;
 mod house_people;

@@ -85,13 +85,32 @@ fn of_many_kinds_the_newest_are_kept() {
             ..wrong_password()
         };
         recent.refused(client, why, None, at(second));
-        recent.handshake_failed(client, reason, at(second));
+    }
+    for (second, fault) in (0..).zip(HandshakeFault::ALL) {
+        recent.handshake_failed(client, fault, Hello::default(), at(second));
     }
     let history = recent.of(client).unwrap();
     let refusals: Vec<_> = history.refusals.iter().map(|one| one.why.reason).collect();
     assert_eq!(refusals, ["l", "k", "j", "i", "h", "g", "f", "e"]);
-    let handshakes: Vec<_> = history.handshakes.iter().map(|one| one.reason).collect();
-    assert_eq!(handshakes, ["l", "k", "j", "i"]);
+    let handshakes = history.handshakes.iter().map(|one| one.fault);
+    assert!(handshakes.eq(HandshakeFault::ALL.into_iter().rev().take(4)));
+}
+
+#[test]
+fn the_name_that_a_client_calls_is_kept_where_it_is_the_fault_and_cut() {
+    let recent = Recent::default();
+    let client = key("192.0.2.7");
+    let name = "a".repeat(200);
+    let hello = Hello {
+        offered: Some(TlsVersion::Tls12),
+        server_name: Some(&name),
+    };
+    recent.handshake_failed(client, HandshakeFault::TooOldTls, hello, at(0));
+    recent.handshake_failed(client, HandshakeFault::NameMismatch, hello, at(1));
+    let history = recent.of(client).unwrap();
+    let called = history.handshakes.iter().map(|one| one.called.as_deref());
+    assert!(called.eq([name.get(..64), None]));
+    assert_eq!(history.handshakes[1].offered, Some(TlsVersion::Tls12));
 }
 
 #[test]
@@ -196,7 +215,7 @@ proptest! {
             let client = ClientKey::V4(Ipv4Addr::from_bits(number << 13));
             match event {
                 0 => recent.served(client, &shop(), Some("7"), at(second)),
-                1 => recent.handshake_failed(client, "timed-out", at(second)),
+                1 => recent.handshake_failed(client, HandshakeFault::TimedOut, Hello::default(), at(second)),
                 2 => recent.proved(client, at(second)),
                 _ => recent.refused(client, listed(), None, at(second)),
             }

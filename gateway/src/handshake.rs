@@ -1,0 +1,142 @@
+//! What was seen of a TLS handshake that failed, for [`gateway_policy::handshake`] to judge.
+//!
+//! A client judges our certificate when it likes: within the handshake, or after it, as .NET does;
+//! its alert then comes in place of the first request.
+
+use std::{error::Error as _, fmt, io};
+
+use gateway_certificates::Name;
+use gateway_policy::handshake::{End, Greeting, HandshakeFault, Hello, Shown, TlsVersion, is_host};
+use openssl::{
+    error::ErrorStack,
+    ssl::{self, NameType, SslRef},
+    x509::X509Ref,
+};
+
+use crate::tls::HandshakeError;
+
+/// Of an alert that came in, the reason is this and the alert's number (`sslerr.h`).
+const ALERT: i32 = 1000;
+/// Of OpenSSL's libraries the one that speaks TLS (`err.h`).
+const LIBRARY_SSL: i32 = 20;
+
+/// A handshake that failed, judged.
+pub(crate) struct Failed<'a> {
+    pub(crate) fault: HandshakeFault,
+    pub(crate) hello: Hello<'a>,
+    /// For the log.
+    pub(crate) words: &'a (dyn fmt::Display + Sync),
+}
+
+impl<'a> Failed<'a> {
+    /// Nothing was seen but how it ended, and the first bytes.
+    pub(crate) fn before(
+        end: End,
+        greeting: Greeting<'a>,
+        words: &'a (dyn fmt::Display + Sync),
+    ) -> Self {
+        Self {
+            fault: HandshakeFault::of(end, greeting, None),
+            hello: greeting.hello(),
+            words,
+        }
+    }
+
+    /// `greeting` is what had come when the handshake began.
+    pub(crate) fn within(error: &'a HandshakeError, greeting: Greeting<'a>) -> Self {
+        let (end, certificate) = match error {
+            HandshakeError::TimedOut => (End::TimedOut, None),
+            HandshakeError::Setup(_) => (End::Setup, None),
+            HandshakeError::Refused { cause, certificate } => (end(cause), certificate.as_deref()),
+        };
+        let hello = greeting.hello();
+        let shown = certificate.map(|certificate| shown(certificate, hello.server_name));
+        Self {
+            fault: HandshakeFault::of(end, greeting, shown),
+            hello,
+            words: error,
+        }
+    }
+
+    /// The handshake was complete, and in place of a request came its end. `None`: nothing is
+    /// known of a certificate that this client could have minded.
+    pub(crate) fn instead_of_a_request(
+        tls: &'a SslRef,
+        ended: &'a io::Result<Option<u8>>,
+    ) -> Option<Self> {
+        let alert = match ended {
+            Ok(Some(_)) => return None,
+            Ok(None) => None,
+            Err(fault) => alert(fault),
+        };
+        if alert.is_none() && tls.session_reused() {
+            return None;
+        }
+        let name = tls.servername(NameType::HOST_NAME);
+        let hello = Hello {
+            offered: version(tls),
+            server_name: name.filter(|name| is_host(name)),
+        };
+        let shown = shown(tls.certificate()?, hello.server_name);
+        let end = alert.map_or(End::Left, End::Alert);
+        let words: &(dyn fmt::Display + Sync) = match ended {
+            Err(fault) => fault,
+            Ok(_) => &"closed after the handshake, without a request",
+        };
+        Some(Self {
+            fault: HandshakeFault::of(end, Greeting::Tls(hello), Some(shown)),
+            hello,
+            words,
+        })
+    }
+}
+
+fn end(error: &ssl::Error) -> End {
+    match error.ssl_error() {
+        Some(stack) => reason(stack).map_or(End::Gone, |reason| {
+            as_alert(reason).map_or(End::Library(reason), End::Alert)
+        }),
+        // Also an end of the stream, of which OpenSSL says nothing.
+        None => End::Gone,
+    }
+}
+
+fn reason(stack: &ErrorStack) -> Option<i32> {
+    let of_ssl = |one: &&openssl::error::Error| one.library_code() == LIBRARY_SSL;
+    let mut errors = stack.errors().iter().filter(of_ssl);
+    errors.next().map(openssl::error::Error::reason_code)
+}
+
+fn as_alert(reason: i32) -> Option<u8> {
+    u8::try_from(reason.checked_sub(ALERT)?).ok()
+}
+
+/// The client's alert, where a read failed by one.
+fn alert(fault: &io::Error) -> Option<u8> {
+    let error = fault.get_ref()?;
+    let error = error.downcast_ref::<ssl::Error>();
+    let error = error.or_else(|| fault.source()?.downcast_ref())?;
+    as_alert(reason(error.ssl_error()?)?)
+}
+
+fn version(tls: &SslRef) -> Option<TlsVersion> {
+    match tls.version_str() {
+        "TLSv1" => Some(TlsVersion::Tls10),
+        "TLSv1.1" => Some(TlsVersion::Tls11),
+        "TLSv1.2" => Some(TlsVersion::Tls12),
+        "TLSv1.3" => Some(TlsVersion::Tls13),
+        _ => None,
+    }
+}
+
+fn shown(certificate: &X509Ref, called: Option<&str>) -> Shown {
+    let names = Name::of(certificate);
+    let called = called.and_then(|called| called.parse::<Name>().ok());
+    Shown {
+        covers_the_called: called
+            .is_none_or(|called| names.iter().any(|name| name.covers(&called))),
+        has_addresses: names.iter().any(|name| matches!(name, Name::Ip(_))),
+        self_signed: certificate.issuer_name().to_der().ok()
+            == certificate.subject_name().to_der().ok(),
+    }
+}
