@@ -248,9 +248,25 @@ impl Captured {
 /// # Panics
 /// When it does not end in time.
 #[track_caller]
-pub(crate) fn finish(
+pub(crate) fn finish(command: Command, stdin: &[u8], deadline: Duration) -> std::process::Output {
+    waited_for(command, stdin, false, deadline)
+}
+
+/// As [`finish`], but the input has no end before the program has.
+#[track_caller]
+pub(crate) fn finish_unprompted(
+    command: Command,
+    stdin: &[u8],
+    deadline: Duration,
+) -> std::process::Output {
+    waited_for(command, stdin, true, deadline)
+}
+
+#[track_caller]
+fn waited_for(
     mut command: Command,
     stdin: &[u8],
+    held: bool,
     deadline: Duration,
 ) -> std::process::Output {
     let mut child = command
@@ -259,8 +275,10 @@ pub(crate) fn finish(
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|fault| panic!("{command:?}: {fault}"));
+    let mut input = child.stdin.take().unwrap();
     // A program that does not read its input has closed it: no fault of the test.
-    drop(child.stdin.take().unwrap().write_all(stdin));
+    drop(input.write_all(stdin));
+    let held = held.then_some(input);
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read_all = |stream: &mut dyn Read| {
         let mut bytes = Vec::new();
@@ -273,6 +291,7 @@ pub(crate) fn finish(
     let status = eventually(deadline, &format!("the end of {command:?}"), || {
         guard.0.try_wait().unwrap()
     });
+    drop(held);
     std::process::Output {
         status,
         stdout: out.join().unwrap(),

@@ -1,8 +1,15 @@
-//! Other people's programs: curl, openssl, Debian's python3 with requests.
+//! Other people's programs, run to their end: curl, openssl, Debian's python3 with requests, any.
 
-use std::{ffi::OsStr, process::Command};
+use std::{
+    ffi::OsStr,
+    process::{Command, Output},
+    time::Duration,
+};
 
-use crate::{DEADLINE, process::finish};
+use crate::{
+    DEADLINE,
+    process::{finish, finish_unprompted},
+};
 
 /// How a program ended and what it said.
 #[derive(Debug)]
@@ -20,12 +27,46 @@ pub fn run<A: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     stdin: &str,
 ) -> Outcome {
+    run_for(DEADLINE * 2, program, arguments, stdin)
+}
+
+/// As [`run`], for a program that takes its time.
+#[track_caller]
+pub fn run_for<A: AsRef<OsStr>>(
+    deadline: Duration,
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+    stdin: &str,
+) -> Outcome {
+    let command = command(program, arguments);
+    outcome(&finish(command, stdin.as_bytes(), deadline))
+}
+
+/// As [`run`], for a client that takes the end of its input for the end of the conversation: there
+/// is none until it has ended by itself.
+#[track_caller]
+pub fn converse<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+    stdin: &str,
+) -> Outcome {
+    let command = command(program, arguments);
+    outcome(&finish_unprompted(command, stdin.as_bytes(), DEADLINE * 2))
+}
+
+fn command<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("LANG", "C.UTF-8")
         .env_remove("LC_ALL");
-    let output = finish(command, stdin.as_bytes(), DEADLINE * 2);
+    command
+}
+
+fn outcome(output: &Output) -> Outcome {
     Outcome {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

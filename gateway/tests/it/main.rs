@@ -32,6 +32,7 @@ mod lists;
 mod login;
 mod matrix;
 mod metadata;
+mod outside;
 mod ports;
 mod print;
 mod reference;

@@ -1,0 +1,112 @@
+//! Programs that others wrote, against the gateway's TLS: clients, scanners, a clock that runs
+//! ahead. What they share: a shop with a document, behind a certificate of a known root.
+
+mod clients;
+mod scanners;
+
+use std::path::{Path, PathBuf};
+
+use harness::{Authority, Dial, Gateway, TempDir, tempdir};
+use serde_json::json;
+
+use crate::house::{GATEWAY, bearer, log_in};
+
+/// The names of the certificate; 127.0.0.2 is none of them.
+const HOSTS: &[&str] = &["localhost", "127.0.0.1"];
+
+/// A document that only who has logged in can read.
+const DOCUMENT: &str = "order-1207";
+const DOCUMENT_NAME: &str = "Заказ 1207";
+
+/// The embedded deployment with a database `a`, its administrator and one document.
+struct Shop {
+    gateway: Gateway,
+    port: u16,
+    root: PathBuf,
+    name: String,
+    password: String,
+    folder: TempDir,
+}
+
+impl Shop {
+    /// Its certificate comes from an authority of the test's own; its file has these lines more.
+    #[track_caller]
+    fn open() -> Self {
+        let folder = tempdir().unwrap();
+        let authority = Authority::new(folder.path());
+        let issued = authority.issue_for("shop", HOSTS, 390);
+        let certificate = format!(
+            "certificate: {{chain: {}, key: {}}}\n",
+            issued.chain.display(),
+            issued.key.display()
+        );
+        let root = authority.file().to_owned();
+        Self::with(folder, &certificate, root)
+    }
+
+    #[track_caller]
+    fn with(folder: TempDir, more: &str, root: PathBuf) -> Self {
+        let data = folder.path().join("data");
+        let yaml = format!(
+            "language: en\ndata: {}\nlisten: 0.0.0.0\nlog: {{to: stderr, level: info}}\n\
+             metrics: 127.0.0.1:0\nserver: {{port: 0, https: true}}\nbackend: embedded\n{more}",
+            data.display()
+        );
+        let gateway = Gateway::start(GATEWAY, folder.path(), &data, &yaml);
+        let add = "--json database add --id a --name A --port 0".split(' ');
+        let made = json_of(&gateway, &add.collect::<Vec<_>>());
+        let text = |key: &str| made["made"][0][key].as_str().unwrap().to_owned();
+        let (name, password) = (text("name"), text("password"));
+        let listed = json_of(&gateway, &["--json", "database", "list"]);
+        let databases = listed.as_array().unwrap();
+        let a = databases.iter().find(|one| one["id"] == "a").unwrap();
+        let address = a["address"].as_str().unwrap();
+        let port = address.rsplit(':').next().unwrap().parse().unwrap();
+        let shop = Self {
+            gateway,
+            port,
+            root,
+            name,
+            password,
+            folder,
+        };
+        shop.write_the_document();
+        shop
+    }
+
+    fn write_the_document(&self) {
+        let dial = Dial::tls(([127, 0, 0, 1], self.port).into(), &self.root);
+        let token = bearer(&log_in(&dial, &self.name, &self.password));
+        let document =
+            json!({"id": DOCUMENT, "documentTypeName": "Поступление", "name": DOCUMENT_NAME});
+        let headers = [
+            ("Authorization", token.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let body = document.to_string();
+        let written = dial.http("POST", "/api/v1/Docs", &headers, body.as_bytes());
+        assert_eq!(written.status(), 201, "{}", written.text());
+    }
+
+    /// Where its API is, for a client that calls it `host`.
+    fn base(&self, host: &str) -> String {
+        format!("https://{host}:{}/api/v1", self.port)
+    }
+
+    /// Somewhere for a program's own files.
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+#[track_caller]
+fn json_of(gateway: &Gateway, arguments: &[&str]) -> serde_json::Value {
+    let outcome = gateway.command(arguments);
+    assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
+    serde_json::from_str(&outcome.stdout).unwrap()
+}
+
+/// A file of `outside/`, where it lies in the repository.
+fn own_file(name: &str) -> PathBuf {
+    harness::document::path("gateway/tests/it/outside").join(name)
+}
