@@ -4,6 +4,7 @@
 //! stop are [`server`]'s.
 
 mod follow;
+mod install;
 mod server;
 mod world;
 
@@ -33,6 +34,7 @@ use tokio::{
 use self::world::{Sources, feed_copy, settings};
 pub(crate) use self::{
     follow::{Stamp, stamp},
+    install::InstallError,
     world::{ChangeError, World},
 };
 use crate::{
@@ -48,6 +50,7 @@ use crate::{
     login::Logins,
     messages,
     metrics::Metrics,
+    renewal::{self, Renewals},
     server_address::ServerAddress,
     shared::{RequestIds, Shared},
     sockets,
@@ -157,6 +160,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
             server: Some(ServerPort::from(&config.server)),
             server_in_force: Some(ServerPort::from(&config.server)),
             backend: backend.is_some().then(BackendState::default),
+            renewals: Vec::new(),
         }),
     });
     let metrics = match config.metrics {
@@ -188,6 +192,8 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         contexts: Mutex::default(),
         taking: tokio::sync::Mutex::default(),
         changing: tokio::sync::Mutex::default(),
+        installing: tokio::sync::Mutex::default(),
+        renewals: Renewals::default(),
     });
     let administration = Arc::new(Administration::new(Arc::clone(&world)));
     tokio::spawn(http_service::admin(admin, administration));
@@ -211,6 +217,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     tokio::spawn(Arc::clone(&world).follow_lists());
     tokio::spawn(Arc::clone(&world).every_second());
     tokio::spawn(Arc::clone(&world).resolve_names());
+    tokio::spawn(renewal::follow(Arc::clone(&world)));
     if world.backend.is_some() {
         tokio::spawn(Arc::clone(&world).follow_backend());
     }

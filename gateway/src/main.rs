@@ -35,6 +35,7 @@ mod page;
 mod port_holder;
 #[cfg(test)]
 mod reference;
+mod renewal;
 mod request;
 mod server_address;
 mod session_store;

@@ -39,6 +39,12 @@ pub(crate) struct HandshakeFailed {
     pub(crate) reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Renewed {
+    /// `server`, `database-ID`.
+    pub(crate) certificate: String,
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Counter,
@@ -48,6 +54,7 @@ pub(crate) struct Metrics {
     pub(crate) handshakes_failed: Family<HandshakeFailed, Counter>,
     pub(crate) requests: Family<Answered, Counter>,
     pub(crate) logins: Family<LoggedIn, Counter>,
+    certificate_renewal_failures: Family<Renewed, Gauge>,
     pub(crate) request_seconds: Histogram,
 }
 
@@ -62,6 +69,7 @@ impl Metrics {
             handshakes_failed: Family::default(),
             requests: Family::default(),
             logins: Family::default(),
+            certificate_renewal_failures: Family::default(),
             request_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 18)),
             registry: Registry::default(),
         };
@@ -91,6 +99,11 @@ impl Metrics {
             "logins",
             "Login attempts by outcome",
             metrics.logins.clone(),
+        );
+        registry.register(
+            "certificate_renewal_failures",
+            "Failed attempts in a row to renew a certificate that renews by itself",
+            metrics.certificate_renewal_failures.clone(),
         );
         registry.register_with_unit(
             "request",
@@ -122,6 +135,16 @@ impl Metrics {
             outcome,
         };
         self.logins.get_or_create(&labels).inc();
+    }
+
+    /// Failures in a row of every certificate that renews by itself.
+    pub(crate) fn renewals(&self, all: impl Iterator<Item = (String, u32)>) {
+        self.certificate_renewal_failures.clear();
+        for (certificate, failures) in all {
+            self.certificate_renewal_failures
+                .get_or_create(&Renewed { certificate })
+                .set(failures.into());
+        }
     }
 
     pub(crate) fn answered(&self, database: &str, status: u16, seconds: f64) {
@@ -164,6 +187,7 @@ mod tests {
             metrics.handshake_failed(None, HandshakeFault::Other);
             metrics.login(&"shop".parse().unwrap(), "good");
             metrics.answered("shop", 200, 0.001);
+            metrics.renewals(std::iter::once(("server".to_owned(), 1)));
             metrics
         }
     }

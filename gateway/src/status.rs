@@ -8,7 +8,7 @@ use std::{
 };
 
 use backend_types::{DatabaseId, Mode, PrintAuthentication};
-use gateway_certificates::validity;
+use gateway_certificates::{Plan, validity};
 use gateway_policy::ports::Holder;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use crate::{
     listeners::Listeners,
     lists::ListState,
     messages::{self, Language},
+    renewal::Renewing,
     shared::Shared,
     warnings::{self, Warning},
 };
@@ -45,6 +46,7 @@ pub(crate) struct Told {
     pub(crate) server_in_force: Option<ServerPort>,
     /// `None` where no backend is configured.
     pub(crate) backend: Option<BackendState>,
+    pub(crate) renewals: Vec<Renewing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,9 @@ pub(crate) struct Report {
     /// The server port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<ServerReport>,
+    /// Certificates that renew by themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) renewals: Vec<RenewalReport>,
     /// Connections now, of all ports.
     pub(crate) connections: usize,
     /// Every database.
@@ -252,6 +257,49 @@ pub(crate) struct CertificateReport {
     pub(crate) thumbprint_sha256: String,
 }
 
+/// A certificate of the data folder that renews by itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RenewalReport {
+    /// `server`: of the server port and the default; `database-CODE`: of this database.
+    pub(crate) certificate: String,
+    /// Who issues it: `authority`, our own; `acme`.
+    pub(crate) by: String,
+    /// When it is renewed, UTC; after a failure, when that is tried again.
+    pub(crate) next: String,
+    /// What the administrator has to do for that, in the asker's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) needs: Option<String>,
+    /// Failed attempts in a row.
+    pub(crate) failures: u32,
+    /// Why the last one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_failure: Option<String>,
+    /// When it failed, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_failure_at: Option<String>,
+}
+
+impl RenewalReport {
+    fn of(renewing: &Renewing, language: Language) -> Self {
+        let last = renewing.attempts.last.as_ref();
+        let needs_key = || messages::text(language, "renewal-needs-key", &[]);
+        Self {
+            certificate: renewing.slot.to_string(),
+            by: match renewing.plan {
+                Plan::Acme(_) => "acme",
+                _ => "authority",
+            }
+            .to_owned(),
+            next: certificates::day(renewing.next),
+            needs: renewing.needs_key.then(needs_key),
+            failures: renewing.attempts.failures,
+            last_failure: last.map(|failure| failure.words.clone()),
+            last_failure_at: last.map(|failure| certificates::day(failure.at)),
+        }
+    }
+}
+
 impl CertificateReport {
     /// One for each pair.
     pub(crate) fn of(in_use: &InUse) -> Vec<Self> {
@@ -306,6 +354,11 @@ impl Status {
                     state: self.service(&Holder::Server, stopped, language),
                 }
             }),
+            renewals: told
+                .renewals
+                .iter()
+                .map(|one| RenewalReport::of(one, language))
+                .collect(),
             connections: self.shared.connections.count(),
             databases: directory
                 .databases()

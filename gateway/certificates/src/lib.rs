@@ -4,6 +4,7 @@
 //! sentences are the gateway's. Private keys leave a [`Pair`] only for a TLS context or for a file
 //! of mode 0600, and show themselves in no `Debug` and no error.
 
+pub mod authority;
 pub mod chain;
 pub mod challenge;
 pub mod fault;
@@ -15,11 +16,13 @@ pub mod names;
 pub mod pair;
 pub mod plan;
 pub mod read;
+pub mod renewal;
 pub mod request;
 pub mod slot;
 pub mod store;
 pub mod validity;
 
+pub use authority::Authority;
 pub use chain::Roots;
 pub use fault::Fault;
 pub use names::Name;

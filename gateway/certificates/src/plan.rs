@@ -12,7 +12,8 @@ pub enum Plan {
     Imported,
     /// A test certificate: terminals on the internet do not accept it.
     SelfSigned(Wish),
-    /// A leaf of our own authority; renews by itself.
+    /// A leaf of our own authority; renews by itself. Its names stand beside those that the machine
+    /// has when it is made.
     Authority(Wish),
     /// From an authority that speaks ACME (RFC 8555); renews by itself.
     Acme(AcmeWish),

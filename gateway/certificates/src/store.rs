@@ -5,6 +5,7 @@
 //! tls/server/certificate.pem      key, leaf, intermediates; a second pair may follow
 //! tls/server/plan.json            how it came there and how it is renewed
 //! tls/server/request-ID.json      a signing request and its key, until it is answered
+//! tls/server/renewal.json         what has been tried to renew it, while that fails
 //! tls/database-ID/…               the same for one database
 //! ```
 //!
@@ -18,6 +19,7 @@ use std::{
 };
 
 use openssl::error::ErrorStack;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -25,11 +27,13 @@ use crate::{
     make::{self, MakeError},
     names,
     plan::Wish,
+    renewal::Attempts,
     validity::{self, DAY},
 };
 
 const CERTIFICATE: &str = "certificate.pem";
 const PLAN: &str = "plan.json";
+const RENEWAL: &str = "renewal.json";
 /// How every pair of `certificate.pem` begins.
 const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----";
 /// A test certificate with less than this left is made anew at start.
@@ -108,14 +112,21 @@ impl Store {
 
     /// How the slot's certificate is renewed; `None`: nothing is known of it.
     pub fn plan(&self, slot: &Slot) -> Result<Option<Plan>, StoreError> {
-        let file = self.slot_folder(slot).join(PLAN);
-        match fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|source| StoreError::Plan { file, source }),
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::File { file, source }),
-        }
+        json(self.slot_folder(slot).join(PLAN))
+    }
+
+    /// What has been tried to renew the slot's certificate.
+    pub fn attempts(&self, slot: &Slot) -> Result<Attempts, StoreError> {
+        json(self.slot_folder(slot).join(RENEWAL)).map(Option::unwrap_or_default)
+    }
+
+    pub fn keep_attempts(&self, slot: &Slot, attempts: &Attempts) -> Result<(), StoreError> {
+        let file = self.slot_folder(slot).join(RENEWAL);
+        let attempts = serde_json::to_vec_pretty(attempts).map_err(|source| StoreError::Plan {
+            file: file.clone(),
+            source,
+        })?;
+        replace(&file, 0o600, &attempts)
     }
 
     /// Replaces what the slot has. The plan goes first: after a crash in between, the old
@@ -136,12 +147,17 @@ impl Store {
             source,
         })?;
         replace(&file, 0o600, &plan)?;
-        replace(&self.certificate_file(slot), 0o600, &pem)
+        replace(&self.certificate_file(slot), 0o600, &pem)?;
+        self.remove_files(slot, &[RENEWAL])
     }
 
     /// The slot has no certificate then; the default serves in its place.
     pub fn remove(&self, slot: &Slot) -> Result<(), StoreError> {
-        for file in [CERTIFICATE, PLAN] {
+        self.remove_files(slot, &[CERTIFICATE, PLAN, RENEWAL])
+    }
+
+    fn remove_files(&self, slot: &Slot, names: &[&str]) -> Result<(), StoreError> {
+        for file in names {
             let file = self.slot_folder(slot).join(file);
             match fs::remove_file(&file) {
                 Ok(()) => {}
@@ -192,6 +208,17 @@ impl Store {
             }
         };
         Certificate::new(vec![pair]).ok_or(StoreError::NotOneOfAKind { file: chain })
+    }
+}
+
+/// `None`: there is no such file.
+fn json<T: DeserializeOwned>(file: PathBuf) -> Result<Option<T>, StoreError> {
+    match fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| StoreError::Plan { file, source }),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::File { file, source }),
     }
 }
 
@@ -301,5 +328,22 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         store.remove(&slot).unwrap();
         assert!(store.load(&slot).unwrap().is_none());
+    }
+
+    #[test]
+    fn failed_renewals_are_kept_until_the_next_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("tls"));
+        let wish = wish(&[KeyKind::P256]);
+        let made = Certificate::new(make::self_signed(&wish).unwrap()).unwrap();
+        let plan = Plan::Authority(wish);
+        store.install(&Slot::Server, &made, &plan).unwrap();
+        let mut attempts = store.attempts(&Slot::Server).unwrap();
+        assert_eq!(attempts, Attempts::default());
+        attempts.failed(1000, "away");
+        store.keep_attempts(&Slot::Server, &attempts).unwrap();
+        assert_eq!(store.attempts(&Slot::Server).unwrap(), attempts);
+        store.install(&Slot::Server, &made, &plan).unwrap();
+        assert_eq!(store.attempts(&Slot::Server).unwrap(), Attempts::default());
     }
 }

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     account::Used,
-    status::{AccountReport, DatabaseReport, PrintReport, Report, ServiceState, State},
+    status::{
+        AccountReport, DatabaseReport, PrintReport, RenewalReport, Report, ServiceState, State,
+    },
 };
 
 /// As a database's source.
@@ -68,10 +70,42 @@ fn print(report: &Report, session: &Session) {
     if let Some(line) = super::server::line(report, session) {
         out!("{}: {line}", say("status-server"));
     }
+    for renewal in &report.renewals {
+        print_renewal(renewal, session);
+    }
     out!("{}: {}", say("status-connections"), report.connections);
     for database in &report.databases {
         out!("");
         print_database(database, session);
+    }
+}
+
+fn print_renewal(renewal: &RenewalReport, session: &Session) {
+    let of = match renewal.certificate.strip_prefix("database-") {
+        Some(id) => session.say("status-renewal-database", &[("id", id)]),
+        None => session.say("status-renewal-server", &[]),
+    };
+    let by = match renewal.by.as_str() {
+        "acme" => "ACME".to_owned(),
+        _ => session.say("status-renewal-authority", &[]),
+    };
+    let values = [("of", of.as_str()), ("by", &by), ("next", &renewal.next)];
+    out!("{}", session.say("status-renewal", &values));
+    if let Some(needs) = &renewal.needs {
+        out!("  ! {needs}");
+    }
+    if let (Some(cause), Some(at)) = (&renewal.last_failure, &renewal.last_failure_at) {
+        let failures = renewal.failures.to_string();
+        let values = [
+            ("at", at.as_str()),
+            ("cause", cause),
+            ("failures", &failures),
+        ];
+        let words = session.say("status-renewal-failed", &values);
+        out!(
+            "  {}",
+            Tone::Bad.paint(&format!("✗ {words}"), session.colour)
+        );
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context;
 use backend_types::{DatabaseId, Mode};
+use gateway_certificates::Slot;
 use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
@@ -27,6 +28,7 @@ use crate::{
     listeners::{Listeners, PortFault, Wanted},
     lists::ListWatch,
     messages::{self, Language},
+    renewal::Renewals,
     shared::{Settings, Shared},
     status::{BackendState, ServerPort, Status},
     systemd, tls,
@@ -60,6 +62,9 @@ pub(crate) struct World {
     pub(super) taking: tokio::sync::Mutex<()>,
     /// One change at a time.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// One certificate at a time.
+    pub(super) installing: tokio::sync::Mutex<()>,
+    pub(crate) renewals: Renewals,
 }
 
 /// What the directory in force was compiled from.
@@ -445,6 +450,11 @@ impl World {
         if let Err(fault) = kept {
             tracing::error!(file = %file.display(), %fault, "the directory cannot be kept over a restart");
         }
+    }
+
+    /// What has been installed in the slot, or removed from it, is in force then.
+    pub(crate) async fn certificate_changed(&self, _slot: &Slot) -> Result<(), ChangeError> {
+        self.bring_into_force(|_sources| {}).await
     }
 
     /// For who holds [`Self::changing`].

@@ -410,7 +410,34 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Where the copies lie. Absent where the backend runs on another host.",
         "Папка с бэкапами. Нет, если наш сервер данных работает на другой машине.",
     ),
+    (
+        "Certificates that renew by themselves.",
+        "Сертификаты, которые продлеваются сами.",
+    ),
+    (
+        "`server`: of the server port and the default; `database-CODE`: of this database.",
+        "`server`: порта сервера и всех баз без своего; `database-КОД`: этой базы.",
+    ),
+    (
+        "Who issues it: `authority`, our own; `acme`.",
+        "Кто выпускает: `authority` — свой центр сертификации; `acme`.",
+    ),
+    (
+        "When it is renewed, UTC; after a failure, when that is tried again.",
+        "Когда будет продлён, UTC; после неудачи — когда следующая попытка.",
+    ),
+    (
+        "What the administrator has to do for that, in the asker's language.",
+        "Что для этого должен сделать администратор, на языке спросившего.",
+    ),
+    ("Failed attempts in a row.", "Неудачных попыток подряд."),
+    ("Why the last one failed.", "Почему не удалась последняя."),
+    ("When it failed, UTC.", "Когда она не удалась, UTC."),
     // Metrics.
+    (
+        "Failed attempts in a row to renew a certificate that renews by itself",
+        "Неудачных попыток подряд продлить сертификат, который продлевается сам.",
+    ),
     ("Connections accepted", "Принято соединений."),
     ("Connections now", "Открыто соединений сейчас."),
     (

@@ -1,0 +1,71 @@
+//! A certificate put into its slot, on disk and then in force, one at a time.
+
+use gateway_certificates::{Authority, Certificate, Plan, Slot, Store, StoreError};
+
+use super::world::{ChangeError, World};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Change(#[from] ChangeError),
+}
+
+impl From<tokio::task::JoinError> for InstallError {
+    fn from(fault: tokio::task::JoinError) -> Self {
+        Self::Change(fault.into())
+    }
+}
+
+impl World {
+    pub(crate) fn certificate_store(&self) -> Store {
+        Store::new(self.data_folder().join("tls"))
+    }
+
+    pub(crate) fn authority(&self) -> Authority {
+        Authority::of(&self.data_folder())
+    }
+
+    /// In place of whatever the slot has; in force when this returns.
+    #[allow(dead_code, reason = "the commands that install are on their way")]
+    pub(crate) async fn install(
+        &self,
+        slot: &Slot,
+        certificate: Certificate,
+        plan: Plan,
+    ) -> Result<(), InstallError> {
+        let _one = self.installing.lock().await;
+        self.put(slot, certificate, plan).await
+    }
+
+    /// The same, if the slot still is to be renewed by `plan`; says whether it was.
+    pub(crate) async fn install_renewed(
+        &self,
+        slot: &Slot,
+        certificate: Certificate,
+        plan: Plan,
+    ) -> Result<bool, InstallError> {
+        let _one = self.installing.lock().await;
+        let (store, its) = (self.certificate_store(), slot.clone());
+        let now = tokio::task::spawn_blocking(move || store.plan(&its)).await??;
+        let still = now.as_ref() == Some(&plan);
+        if still {
+            self.put(slot, certificate, plan).await?;
+        }
+        Ok(still)
+    }
+
+    async fn put(
+        &self,
+        slot: &Slot,
+        certificate: Certificate,
+        plan: Plan,
+    ) -> Result<(), InstallError> {
+        let (store, its) = (self.certificate_store(), slot.clone());
+        tokio::task::spawn_blocking(move || store.install(&its, &certificate, &plan)).await??;
+        self.certificate_changed(slot).await?;
+        self.renewals.look_again();
+        Ok(())
+    }
+}

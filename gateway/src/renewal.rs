@@ -1,0 +1,234 @@
+//! Certificates that renew by themselves: looked at every few seconds, renewed one after the other
+//! when [`gateway_certificates::renewal`] says that it is time.
+//!
+//! What is in force stays until the new one is installed; no connection is dropped for it. What
+//! fails stands in the log, the metrics and `status`, and is tried again. Nothing is decided here
+//! about when, and nothing about what a certificate has to be.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gateway_certificates::{
+    Certificate, Plan, Slot, StoreError,
+    authority::{AuthorityError, RootKey},
+    names,
+    plan::Wish,
+    renewal::{Attempts, Subject},
+    validity,
+};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    acme::{self, OrderFault},
+    gateway::{InstallError, World},
+    messages::{self, Language},
+};
+
+/// By the system's clock, which may jump.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What is changed in the folder by hand is noticed within this.
+const READ_EVERY: Duration = Duration::from_secs(600);
+/// Others wait for their renewal meanwhile, with a third of their life left.
+const ORDER_LIMIT: Duration = Duration::from_secs(600);
+
+#[derive(Default)]
+pub(crate) struct Renewals {
+    told: Notify,
+}
+
+impl Renewals {
+    /// A certificate or its plan has changed.
+    pub(crate) fn look_again(&self) {
+        self.told.notify_one();
+    }
+}
+
+/// A slot whose certificate renews by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewing {
+    pub(crate) slot: Slot,
+    pub(crate) plan: Plan,
+    /// Unix seconds.
+    pub(crate) next: i64,
+    pub(crate) attempts: Attempts,
+    /// The root's key has been moved away: only the administrator can renew it.
+    pub(crate) needs_key: bool,
+    subject: Option<Subject>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenewalFault {
+    #[error("{0}")]
+    Authority(#[from] AuthorityError),
+    #[error("{0}")]
+    Order(#[from] OrderFault),
+    #[error("the order was not complete after {} s", ORDER_LIMIT.as_secs())]
+    TimedOut,
+    #[error("{0}")]
+    Install(#[from] InstallError),
+    #[error("broken off: {0}")]
+    Lost(#[from] tokio::task::JoinError),
+}
+
+impl RenewalFault {
+    fn words(&self, language: Language) -> String {
+        match self {
+            Self::Authority(AuthorityError::KeyAway) => {
+                messages::text(language, "renewal-key-away", &[])
+            }
+            Self::Order(fault) => fault.words(language),
+            Self::TimedOut => {
+                let minutes = (ORDER_LIMIT.as_secs() / 60).to_string();
+                messages::text(language, "renewal-timed-out", &[("minutes", &minutes)])
+            }
+            Self::Install(InstallError::Change(fault)) => fault.words(language),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Until the gateway stops.
+pub(crate) async fn follow(world: Arc<World>) {
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known: Vec<Renewing> = Vec::new();
+    let mut read_at: Option<Instant> = None;
+    loop {
+        let told = tokio::select! {
+            _ = look.tick() => false,
+            () = world.renewals.told.notified() => true,
+        };
+        if told || read_at.is_none_or(|at| at.elapsed() >= READ_EVERY) {
+            known = read(&world).await;
+            read_at = Some(Instant::now());
+            tell(&world, &known);
+        }
+        let now = validity::now();
+        if known.iter().all(|one| one.next > now) {
+            continue;
+        }
+        for one in known.iter_mut().filter(|one| one.next <= now) {
+            renew(&world, one).await;
+        }
+        tell(&world, &known);
+    }
+}
+
+/// What one slot has could not be read: it is left alone until it can.
+async fn read(world: &Arc<World>) -> Vec<Renewing> {
+    let (store, authority) = (world.certificate_store(), world.authority());
+    let directory = world.shared.directory.load_full();
+    let exists = move |slot: &Slot| match slot {
+        Slot::Server => true,
+        Slot::Database(id) => directory.get(id).is_some(),
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let needs_key = matches!(authority.root(), Ok(Some(root)) if !root.has_key);
+        let of = |slot: Slot| {
+            let plan = match store.plan(&slot)? {
+                Some(plan @ (Plan::Authority(_) | Plan::Acme(_))) => plan,
+                Some(Plan::Imported | Plan::SelfSigned(_)) | None => return Ok(None),
+            };
+            // One that does not load is no better than none.
+            let certificate = store.load(&slot).ok().flatten();
+            let subject = certificate.as_ref().and_then(Subject::of);
+            let attempts = store.attempts(&slot)?;
+            Ok::<_, StoreError>(Some(Renewing {
+                next: attempts.next(subject, validity::now()),
+                needs_key: needs_key && matches!(plan, Plan::Authority(_)),
+                slot,
+                plan,
+                attempts,
+                subject,
+            }))
+        };
+        let slots = store.slots().unwrap_or_else(|fault| {
+            tracing::error!(%fault, "certificates that renew by themselves are not known");
+            Vec::new()
+        });
+        let found = slots.into_iter().filter(exists).filter_map(|slot| {
+            of(slot).unwrap_or_else(|fault| {
+                tracing::error!(%fault, "a certificate is not renewed");
+                None
+            })
+        });
+        found.collect()
+    });
+    reading.await.unwrap_or_else(|fault| {
+        tracing::error!(%fault, "certificates that renew by themselves are not known");
+        Vec::new()
+    })
+}
+
+fn tell(world: &World, known: &[Renewing]) {
+    let failures = known
+        .iter()
+        .map(|one| (one.slot.to_string(), one.attempts.failures));
+    world.shared.metrics.renewals(failures);
+    world.status.tell(|told| told.renewals = known.to_vec());
+}
+
+/// A failure is kept in memory too, should the disk be full.
+async fn renew(world: &Arc<World>, one: &mut Renewing) {
+    let slot = one.slot.to_string();
+    let fault = match renewed(world, one).await {
+        // What is known now is read again: installing has told us so.
+        Ok(true) => {
+            tracing::info!(certificate = slot, "renewed");
+            one.next = i64::MAX;
+            return;
+        }
+        Ok(false) => {
+            tracing::info!(certificate = slot, "replaced while it was renewed");
+            one.next = i64::MAX;
+            return;
+        }
+        Err(fault) => fault,
+    };
+    let now = validity::now();
+    one.attempts
+        .failed(now, &fault.words(world.shared.language()));
+    one.next = one.attempts.next(one.subject, now);
+    tracing::error!(
+        certificate = slot,
+        failures = one.attempts.failures,
+        next = crate::certificates::day(one.next),
+        %fault,
+        "not renewed; what is in force stays",
+    );
+    let (store, slot, attempts) = (
+        world.certificate_store(),
+        one.slot.clone(),
+        one.attempts.clone(),
+    );
+    let kept = tokio::task::spawn_blocking(move || store.keep_attempts(&slot, &attempts)).await;
+    if let Ok(Err(fault)) = kept {
+        tracing::error!(%fault, "a restart will not know of this failure");
+    }
+}
+
+/// `false`: the administrator has put another certificate there meanwhile.
+async fn renewed(world: &Arc<World>, one: &Renewing) -> Result<bool, RenewalFault> {
+    let certificate = match &one.plan {
+        Plan::Authority(wish) => issued(world, wish.clone()).await?,
+        Plan::Acme(wish) => timeout(ORDER_LIMIT, acme::order(world, &one.slot, wish))
+            .await
+            .map_err(|_elapsed| RenewalFault::TimedOut)??,
+        Plan::Imported | Plan::SelfSigned(_) => return Ok(false),
+    };
+    let plan = one.plan.clone();
+    Ok(world.install_renewed(&one.slot, certificate, plan).await?)
+}
+
+async fn issued(world: &World, wish: Wish) -> Result<Certificate, RenewalFault> {
+    let authority = world.authority();
+    let issued = tokio::task::spawn_blocking(move || {
+        authority.issue(&wish, names::of_this_machine(), RootKey::Kept)
+    });
+    Ok(issued.await??)
+}
