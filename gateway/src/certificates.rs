@@ -6,14 +6,20 @@
 //! | server port | `server.certificate`, the default |
 //! | the default | `certificate`, what is installed for the server, the test certificate |
 //!
-//! A certificate is parsed once per change and shared by every port that serves it. One that does
-//! not load costs its own ports and no others (rule 7): nothing steps in for it.
+//! Each is read by the [`Shelf`], once per change, and shared by every port that serves it. One
+//! that does not load costs its own ports and no others (rule 7): nothing steps in for it.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+mod shelf;
 
-use backend_types::DatabaseId;
-use gateway_certificates::{Certificate, Slot, Store, StoreError, store, validity};
-use gateway_config::CertificatePair;
+use std::{fmt, io, path::PathBuf, sync::Arc};
+
+use gateway_certificates::{Certificate, PairError, StoreError, validity};
+use gateway_config::Cause;
+use openssl::error::ErrorStack;
+
+use self::shelf::Shelved;
+pub(crate) use self::shelf::{LOOK_EVERY, Shelf};
+use crate::messages::{self, Language};
 
 /// A certificate, and where it lies.
 #[derive(Debug)]
@@ -27,6 +33,31 @@ pub(crate) struct InUse {
 /// What a port has to show, or why there is nothing.
 pub(crate) type Served = Result<Arc<InUse>, Arc<CertificateFault>>;
 
+/// The certificates that a port may serve, as they are on the [`Shelf`] at the moment of asking.
+#[derive(Clone)]
+pub(crate) struct Choice {
+    first: Vec<Arc<Shelved>>,
+    /// Where none of the first is there; with a fault, if it is not there either.
+    last: Arc<Shelved>,
+}
+
+impl Choice {
+    fn chosen(&self) -> &Shelved {
+        let there = self.first.iter().find(|one| one.is_there());
+        there.unwrap_or(&self.last)
+    }
+
+    /// The last good one, whatever has become of its files.
+    pub(crate) fn served(&self) -> Served {
+        self.chosen().served()
+    }
+
+    /// Why what the files hold now is not what is served.
+    pub(crate) fn fault(&self) -> Option<Arc<CertificateFault>> {
+        self.chosen().fault()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateFault {
     #[error("{0}")]
@@ -35,6 +66,83 @@ pub(crate) enum CertificateFault {
     Expired { file: PathBuf, end: String },
     #[error("{}: not valid before {begin}", file.display())]
     NotYet { file: PathBuf, begin: String },
+    /// Others may read the key: with it, the next start would be refused.
+    #[error("{}", .0.render(Language::En))]
+    Readable(Cause),
+    /// Whole, and below what OpenSSL serves.
+    #[error("{}: not fit to be served: {cause}", file.display())]
+    Unfit { file: PathBuf, cause: ErrorStack },
+}
+
+/// The same to who reads it.
+impl PartialEq for CertificateFault {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for CertificateFault {}
+
+impl CertificateFault {
+    /// For the administrator, with the way out where there is one.
+    pub(crate) fn words(&self, language: Language) -> String {
+        let say = |key: &str, values: &[(&'static str, &dyn fmt::Display)]| {
+            let texts: Vec<(&'static str, String)> = values
+                .iter()
+                .map(|(name, value)| (*name, value.to_string()))
+                .collect();
+            let values: Vec<(&'static str, &str)> = texts
+                .iter()
+                .map(|(name, text)| (*name, text.as_str()))
+                .collect();
+            messages::text(language, key, &values)
+        };
+        match self {
+            Self::Expired { file, end } => say(
+                "certificate-expired",
+                &[("file", &file.display()), ("end", end)],
+            ),
+            Self::NotYet { file, begin } => say(
+                "certificate-not-yet",
+                &[("file", &file.display()), ("begin", begin)],
+            ),
+            Self::Readable(cause) => cause.render(language),
+            Self::Unfit { file, cause } => say(
+                "certificate-unfit",
+                &[("file", &file.display()), ("cause", cause)],
+            ),
+            Self::Store(StoreError::File { file, source }) => {
+                let file = file.display();
+                match source.kind() {
+                    io::ErrorKind::NotFound => say("certificate-file-missing", &[("file", &file)]),
+                    io::ErrorKind::PermissionDenied => {
+                        say("certificate-file-denied", &[("file", &file)])
+                    }
+                    _ => say("file-unreadable", &[("file", &file), ("cause", source)]),
+                }
+            }
+            Self::Store(StoreError::Pair { file, source }) => {
+                let key = match source {
+                    PairError::NoCertificate => "certificate-file-none",
+                    PairError::BadCertificate(_) => "certificate-file-damaged",
+                    PairError::BadKey(_) => "certificate-file-no-key",
+                    PairError::Mismatch => "certificate-file-other-key",
+                    PairError::UnknownKey => "certificate-file-unknown-key",
+                };
+                say(key, &[("file", &file.display())])
+            }
+            Self::Store(StoreError::Mismatch { chain, key }) => say(
+                "certificate-files-apart",
+                &[("chain", &chain.display()), ("key", &key.display())],
+            ),
+            Self::Store(StoreError::NotOneOfAKind { file }) => {
+                say("certificate-file-of-a-kind", &[("file", &file.display())])
+            }
+            Self::Store(
+                fault @ (StoreError::Plan { .. } | StoreError::Make(_) | StoreError::OpenSsl(_)),
+            ) => fault.to_string(),
+        }
+    }
 }
 
 impl InUse {
@@ -60,92 +168,4 @@ impl InUse {
 /// RFC 3339, UTC.
 pub(crate) fn day(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string())
-}
-
-/// The certificates of one change, each read once. Blocks on files.
-pub(crate) struct Reading<'a> {
-    store: &'a Store,
-    read: HashMap<CertificatePair, Served>,
-    pub(crate) default: Served,
-}
-
-impl<'a> Reading<'a> {
-    /// Beginning with the default.
-    pub(crate) fn begin(store: &'a Store, default: Option<&CertificatePair>) -> Self {
-        let mut reading = Self {
-            store,
-            read: HashMap::new(),
-            default: Err(Arc::new(CertificateFault::Store(
-                StoreError::NotOneOfAKind {
-                    file: PathBuf::new(),
-                },
-            ))),
-        };
-        reading.default = match default {
-            Some(files) => reading.files(files),
-            None => reading
-                .installed(&Slot::Server)
-                .unwrap_or_else(|| test(store)),
-        };
-        reading
-    }
-
-    /// Of the server port.
-    pub(crate) fn server(&mut self, files: Option<&CertificatePair>) -> Served {
-        match files {
-            Some(files) => self.files(files),
-            None => self.default.clone(),
-        }
-    }
-
-    /// Of a database's ports.
-    pub(crate) fn database(&mut self, id: &DatabaseId, files: Option<&CertificatePair>) -> Served {
-        if let Some(files) = files {
-            return self.files(files);
-        }
-        let installed = self.installed(&Slot::Database(id.clone()));
-        installed.unwrap_or_else(|| self.default.clone())
-    }
-
-    fn files(&mut self, files: &CertificatePair) -> Served {
-        let load = || {
-            let pair = store::load_pair(&files.chain, &files.key)?;
-            let file = files.chain.clone();
-            let certificate = Certificate::new(vec![pair]);
-            let certificate =
-                certificate.ok_or_else(|| StoreError::NotOneOfAKind { file: file.clone() })?;
-            Ok(InUse {
-                certificate,
-                file,
-                is_test: false,
-            })
-        };
-        let served = || served(load());
-        self.read
-            .entry(files.clone())
-            .or_insert_with(served)
-            .clone()
-    }
-
-    fn installed(&self, slot: &Slot) -> Option<Served> {
-        let file = self.store.certificate_file(slot);
-        let loaded = self.store.load(slot).transpose()?;
-        Some(served(loaded.map(|certificate| InUse {
-            certificate,
-            file,
-            is_test: false,
-        })))
-    }
-}
-
-fn test(store: &Store) -> Served {
-    served(store.test().map(|certificate| InUse {
-        certificate,
-        file: store.folder().join("test.pem"),
-        is_test: true,
-    }))
-}
-
-fn served(loaded: Result<InUse, StoreError>) -> Served {
-    loaded.map(Arc::new).map_err(|fault| Arc::new(fault.into()))
 }

@@ -1,8 +1,7 @@
 //! From what is written down (YAML, the backend's feed) to the [`Directory`] in force.
 //!
 //! A directory that cannot be is found out before anything is swapped. A certificate that does
-//! not load costs its own ports and no others (rule 7); each is parsed once for all the ports
-//! that serve it. Reads files, opens no port.
+//! not load costs its own ports and no others (rule 7). Reads files, opens no port.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,14 +9,13 @@ use std::{
 };
 
 use backend_types::{DatabaseId, HttpServer, PrintAuthentication};
-use gateway_certificates::Store;
 use gateway_config::{Cause, Config, DatabaseConfig, SharedAccount, UserConfig, folder_name};
 use gateway_policy::rights::Rights;
 
 use crate::{
     account::{Account, Used},
     backend_client::BackendAddress,
-    certificates::{Reading, Served},
+    certificates::{Choice, Shelf},
     directory::{Authentication, Database, Directory, Print, Source, Upstream, Users},
     lists::ListWatch,
     server_address::ServerAddress,
@@ -39,6 +37,7 @@ pub(crate) struct Compiler<'a> {
     /// The configuration's file, to name a database's source.
     pub(crate) file: &'a Path,
     pub(crate) lists: &'a ListWatch,
+    pub(crate) shelf: &'a Shelf,
     /// Keys the blind indexes of YAML users.
     pub(crate) index_key: [u8; 32],
     pub(crate) backend: Option<&'a BackendAddress>,
@@ -46,8 +45,8 @@ pub(crate) struct Compiler<'a> {
 
 /// The certificates that belong to no database.
 pub(crate) struct Certificates {
-    pub(crate) default: Served,
-    pub(crate) server: Served,
+    pub(crate) default: Choice,
+    pub(crate) server: Choice,
 }
 
 impl Compiler<'_> {
@@ -57,12 +56,12 @@ impl Compiler<'_> {
         &self,
         feed: Option<&backend_types::Directory>,
     ) -> Result<(Directory, Certificates), CompileError> {
-        let store = Store::new(self.config.data.join("tls"));
-        let mut reading = Reading::begin(&store, self.config.certificate.as_ref());
-        let server = reading.server(self.config.server.certificate.as_ref());
+        let default = self.shelf.default(self.config.certificate.as_ref());
+        let server = self.config.server.certificate.as_ref();
+        let server = self.shelf.server(server, &default);
         let mut databases = Vec::new();
         for written in &self.config.databases {
-            databases.push(Arc::new(self.written_down(written, &mut reading)?));
+            databases.push(Arc::new(self.written_down(written, &default)?));
         }
         if let (Some(feed), Some(backend)) = (feed, self.backend) {
             let mut folders: Vec<String> = Vec::new();
@@ -80,19 +79,18 @@ impl Compiler<'_> {
                 databases.push(Arc::new(self.told_by_backend(
                     told,
                     backend,
-                    &mut reading,
+                    &default,
                     &mut folders,
                 )?));
             }
         }
-        let default = reading.default;
         Ok((Directory::new(databases), Certificates { default, server }))
     }
 
     fn written_down(
         &self,
         written: &DatabaseConfig,
-        reading: &mut Reading<'_>,
+        default: &Choice,
     ) -> Result<Database, CompileError> {
         let server = |upstream: &gateway_config::Upstream| ServerAddress::new(upstream.server());
         Ok(Database {
@@ -102,7 +100,10 @@ impl Compiler<'_> {
             comment: written.comment.clone(),
             mode: written.mode,
             https: written.https,
-            certificate: reading.database(&written.id, written.certificate.as_ref()),
+            certificate: {
+                let files = written.certificate.as_ref();
+                self.shelf.database(&written.id, files, default)
+            },
             authentication: match written.authentication {
                 gateway_config::Authentication::Gateway => Authentication::Gateway,
                 gateway_config::Authentication::Upstream => Authentication::Upstream,
@@ -155,7 +156,7 @@ impl Compiler<'_> {
         &self,
         told: &backend_types::Database,
         backend: &BackendAddress,
-        reading: &mut Reading<'_>,
+        default: &Choice,
         folders: &mut Vec<String>,
     ) -> Result<Database, CompileError> {
         let settings = &told.settings;
@@ -178,7 +179,7 @@ impl Compiler<'_> {
             comment: settings.comment.clone(),
             mode: settings.mode,
             https: settings.https,
-            certificate: reading.database(&told.id, None),
+            certificate: self.shelf.database(&told.id, None, default),
             authentication,
             barcode_login: settings.barcode_login,
             rights: Rights::Smarts,

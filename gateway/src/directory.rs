@@ -9,7 +9,7 @@ use backend_types::{DatabaseId, Mode, PrintAuthentication, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
-    account::Account, backend_client::BackendAddress, certificates::Served, lists::ListFolder,
+    account::Account, backend_client::BackendAddress, certificates::Choice, lists::ListFolder,
     server_address::ServerAddress,
 };
 
@@ -64,7 +64,7 @@ pub(crate) struct Database {
     pub(crate) comment: String,
     pub(crate) mode: Mode,
     pub(crate) https: bool,
-    pub(crate) certificate: Served,
+    pub(crate) certificate: Choice,
     pub(crate) authentication: Authentication,
     pub(crate) barcode_login: bool,
     pub(crate) rights: Rights,

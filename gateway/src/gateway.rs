@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use gateway_certificates::Store;
 use gateway_config::{Backend, Config, Finding, Metrics as MetricsAt, Overrides};
 use gateway_policy::recent::Recent;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -40,6 +41,7 @@ pub(crate) use self::{
 use crate::{
     administration::Administration,
     backend_client::{BackendAddress, Wait},
+    certificates::Shelf,
     clock::Clock,
     connections::{Connections, DoorLimits},
     files,
@@ -180,6 +182,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         lists: Arc::new(ListWatch::new(cache)),
         status: Arc::clone(&status),
         backend,
+        shelf: Arc::new(Shelf::new(Store::new(data.join("tls")))),
         certificates: Mutex::default(),
         index_key,
         started: config.clone(),
@@ -201,7 +204,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
 
     let greeting = welcome::text_for_people(
         &status.report(config.language),
-        world.certificates().map(|served| served.default.clone()),
+        world.certificates().map(|served| served.default.served()),
         &config,
         embedded.as_ref().and_then(Embedded::first_start),
     );
@@ -215,6 +218,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
 
     tokio::spawn(Arc::clone(&world).follow_config(stamp, hang_up));
     tokio::spawn(Arc::clone(&world).follow_lists());
+    tokio::spawn(Arc::clone(&world).follow_certificates());
     tokio::spawn(Arc::clone(&world).every_second());
     tokio::spawn(Arc::clone(&world).resolve_names());
     tokio::spawn(renewal::follow(Arc::clone(&world)));

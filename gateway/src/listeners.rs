@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use crate::{
+    certificates::CertificateFault,
     hand_over::{self, Inherited},
     port_holder::{PortHolder, holder},
 };
@@ -38,7 +39,7 @@ pub(crate) struct Wanted {
     pub(crate) port: u16,
     pub(crate) https: bool,
     /// For https. Without a usable certificate, every connection is closed (rule 7).
-    pub(crate) tls: Option<Result<SslContext, String>>,
+    pub(crate) tls: Option<Result<SslContext, Arc<CertificateFault>>>,
 }
 
 /// A bound port, shared by all workers.
@@ -102,7 +103,7 @@ pub(crate) enum PortFault {
     Refused { port: u16, cause: String },
     /// Bound, and every connection is closed (rule 7).
     #[error("no usable certificate: {cause}")]
-    NoCertificate { cause: String },
+    NoCertificate { cause: Arc<CertificateFault> },
 }
 
 /// State of a wanted port.
@@ -416,7 +417,7 @@ impl Listeners {
             let holder = wanted.holder.clone();
             let no_certificate = || match &wanted.tls {
                 Some(Err(cause)) => Some(PortFault::NoCertificate {
-                    cause: cause.clone(),
+                    cause: Arc::clone(cause),
                 }),
                 Some(Ok(_)) | None => None,
             };

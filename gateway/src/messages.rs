@@ -63,7 +63,7 @@ pub(crate) fn port_fault(
             &[("port", &port.to_string()), ("cause", cause)],
         ),
         PortFault::NoCertificate { cause } => {
-            return say("port-no-certificate", &[("cause", cause)]);
+            return say("port-no-certificate", &[("cause", &cause.words(language))]);
         }
     };
     match still_on {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::Used,
     backend_client::BackendAddress,
-    certificates::{self, InUse},
+    certificates::{self, Choice, InUse},
     directory::{Authentication, Database, Upstream},
     listeners::Listeners,
     lists::ListState,
@@ -202,6 +202,10 @@ pub(crate) struct DatabaseReport {
     /// and an RSA one stand side by side, the ECDSA one first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) certificates: Vec<CertificateReport>,
+    /// Why the newest files of the certificate are not served, in the asker's language; the last
+    /// good one is, where it is shown above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_fault: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -374,9 +378,10 @@ impl Status {
             Mode::Folder => Some("mode-folder"),
             Mode::Device => Some("mode-device"),
         };
-        let in_use = database.certificate.as_ref().ok();
-        let in_use = in_use.filter(|_| database.https);
-        let certificates = in_use.map(|in_use| CertificateReport::of(in_use));
+        let https = database.https.then_some(&database.certificate);
+        let in_use = https.and_then(|choice| choice.served().ok());
+        let certificates = in_use.map(|in_use| CertificateReport::of(&in_use));
+        let fault = https.and_then(Choice::fault);
         DatabaseReport {
             id: database.id.clone(),
             name: database.name.clone(),
@@ -420,6 +425,7 @@ impl Status {
             connections: self.shared.connections.count_of(&database.id),
             lists: database.lists.states(),
             certificates: certificates.unwrap_or_default(),
+            certificate_fault: fault.map(|fault| fault.words(language)),
         }
     }
 

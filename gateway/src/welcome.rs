@@ -68,7 +68,7 @@ pub(crate) fn text_for_people(
         Some(Err(fault)) => {
             line(say(
                 "welcome-no-certificate",
-                &[("fault", &fault.to_string())],
+                &[("fault", &fault.words(language))],
             ));
         }
         None => {}

@@ -7,6 +7,7 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{HasPublic, Id, PKey, PKeyRef, Private},
+    sha::Sha256,
     x509::{X509, X509NameRef},
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct Pair {
     intermediates: Vec<X509>,
     key: PKey<Private>,
     sha256: String,
+    /// Of the leaf and the intermediates.
+    served_sha256: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +62,22 @@ impl Pair {
         if !public.public_eq(&key) {
             return Err(PairError::Mismatch);
         }
-        let sha256 = leaf.digest(MessageDigest::sha256());
-        let sha256 = sha256.map_err(PairError::BadCertificate)?;
+        let digest = |certificate: &X509| {
+            let digest = certificate.digest(MessageDigest::sha256());
+            digest.map_err(PairError::BadCertificate)
+        };
+        let sha256 = digest(&leaf)?;
+        let mut served = Sha256::new();
+        served.update(&sha256);
+        for intermediate in &intermediates {
+            served.update(&digest(intermediate)?);
+        }
         Ok(Self {
             leaf,
             intermediates,
             key,
             sha256: hex::encode_upper(sha256),
+            served_sha256: hex::encode_upper(served.finish()),
         })
     }
 
@@ -222,13 +234,13 @@ impl Certificate {
         self.pairs.first()
     }
 
-    /// Changes when anything that is served changes.
+    /// Changes when anything that is served changes, an intermediate too.
     #[must_use]
     pub fn thumbprint(&self) -> String {
         let all: Vec<&str> = self
             .pairs
             .iter()
-            .map(|pair| pair.thumbprint_sha256())
+            .map(|pair| pair.served_sha256.as_str())
             .collect();
         all.join("+")
     }

@@ -13,7 +13,7 @@
 
 use std::{
     fs, io,
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -36,6 +36,8 @@ const PLAN: &str = "plan.json";
 const RENEWAL: &str = "renewal.json";
 /// How every pair of `certificate.pem` begins.
 const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----";
+/// Hundreds of certificates; a larger file is a mistake.
+const SIZE_LIMIT: u64 = 1024 * 1024;
 /// A test certificate with less than this left is made anew at start.
 const TEST_RENEWAL: i64 = 30 * DAY;
 
@@ -225,12 +227,10 @@ fn json<T: DeserializeOwned>(file: PathBuf) -> Result<Option<T>, StoreError> {
 /// Two PEM files: a chain, the leaf first, and its key.
 pub fn load_pair(chain: &Path, key: &Path) -> Result<Pair, StoreError> {
     let read = |file: &Path| {
-        fs::read(file)
-            .map(Zeroizing::new)
-            .map_err(|source| StoreError::File {
-                file: file.to_owned(),
-                source,
-            })
+        read(file).map_err(|source| StoreError::File {
+            file: file.to_owned(),
+            source,
+        })
     };
     Pair::from_pem(&read(chain)?, &read(key)?).map_err(|source| {
         let file = match source {
@@ -243,6 +243,20 @@ pub fn load_pair(chain: &Path, key: &Path) -> Result<Pair, StoreError> {
         };
         StoreError::Pair { file, source }
     })
+}
+
+/// Of a file alone: a pipe or a device would be read for ever.
+fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let opened = fs::File::open(file)?;
+    opened.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(size) if size <= SIZE_LIMIT => Ok(bytes),
+        Ok(_) | Err(_) => Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes"))),
+    }
 }
 
 /// The file has the old bytes or the new ones, also after power loss; its folder is made.

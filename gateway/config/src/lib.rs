@@ -118,6 +118,15 @@ pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Ve
     }
 }
 
+/// Whether a secret's file is for its owner's eyes alone, as the check of the configuration wants
+/// it.
+///
+/// # Errors
+/// It is not there, or others may read it.
+pub fn private(file: &Path) -> Result<(), Cause> {
+    file::private(file)
+}
+
 /// The password of a service account, read anew: the file may have changed since the check.
 ///
 /// # Errors

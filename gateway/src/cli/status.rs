@@ -189,6 +189,10 @@ fn print_database(database: &DatabaseReport, session: &Session) {
             row(name, thumbprint.as_str().into());
         }
     }
+    if let Some(fault) = &database.certificate_fault {
+        let fault = Cell::new(format!("✗ {fault}"), Tone::Bad);
+        table.field(format!("  {}", say("status-certificate-files")), fault);
+    }
     out!("{}", table.text(session.colour).trim_end());
 }
 

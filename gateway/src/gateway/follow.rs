@@ -1,5 +1,5 @@
-//! What is watched while the gateway runs: the file, the backend's feed, the lists, the names of
-//! upstreams, and what every second asks for.
+//! What is watched while the gateway runs: the file, the backend's feed, lists and certificates,
+//! the names of upstreams, and what every second asks for.
 //!
 //! Nothing is brought into force here: what has changed is handed to [`World`], which checks it
 //! whole. None of these loops may end while the gateway runs, whatever it meets.
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::world::{ChangeError, World, resolve_all};
-use crate::{account::Account, backend_client::Wait, lists, systemd};
+use crate::{account::Account, backend_client::Wait, certificates, lists, systemd};
 
 /// How soon a busy port is tried again, and windows are written to disk.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
@@ -126,6 +126,24 @@ impl World {
                 Ok(true) => self.shared.reconsider_connections(),
                 Ok(false) => {}
                 Err(fault) => tracing::error!(%fault, "the list files were not looked at"),
+            }
+        }
+    }
+
+    pub(super) async fn follow_certificates(self: Arc<Self>) {
+        let mut look = interval(certificates::LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            let shelf = Arc::clone(&self.shelf);
+            match tokio::task::spawn_blocking(move || shelf.look()).await {
+                Ok(true) => {
+                    if let Err(fault) = self.apply_again().await {
+                        tracing::error!(%fault, "a changed certificate is not in force");
+                    }
+                }
+                Ok(false) => {}
+                Err(fault) => tracing::error!(%fault, "the certificates were not looked at"),
             }
         }
     }

@@ -3,7 +3,10 @@
 //! Stopping it closes this one port; the databases' own ports go on, and so do requests under way
 //! on it. A start of the process starts it.
 
-use std::{iter::once, sync::PoisonError};
+use std::{
+    iter::once,
+    sync::{Arc, PoisonError},
+};
 
 use gateway_config::{Finding, Severity};
 use gateway_policy::ports::{Holder, Listeners};
@@ -95,7 +98,7 @@ impl World {
         let Some(certificates) = self.certificates() else {
             return Ok(());
         };
-        let wanted = self.wanted(&directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates);
         self.judge_saved(&wanted, wished, config.metrics.address())?;
         let its_own = self.server_in_force().map(|server| server.port);
         if its_own == Some(wished.port) {
@@ -137,7 +140,11 @@ impl World {
 
     async fn reload_quietly(&self) -> Result<(), ReloadError> {
         let (file, overrides) = (self.config_file.clone(), self.overrides.clone());
-        let loaded = tokio::task::spawn_blocking(move || gateway_config::load(&file, &overrides));
+        let shelf = Arc::clone(&self.shelf);
+        let loaded = tokio::task::spawn_blocking(move || {
+            shelf.read_changed();
+            gateway_config::load(&file, &overrides)
+        });
         let loaded = loaded
             .await
             .map_err(ReloadError::Lost)?

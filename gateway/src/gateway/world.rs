@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::{
     backend_client::BackendAddress,
-    certificates::{InUse, Served},
+    certificates::{CertificateFault, Choice, InUse, Shelf},
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
     files,
@@ -43,6 +43,7 @@ pub(crate) struct World {
     pub(crate) shared: Arc<Shared>,
     pub(super) listeners: Arc<Listeners>,
     pub(crate) lists: Arc<ListWatch>,
+    pub(super) shelf: Arc<Shelf>,
     pub(crate) status: Arc<Status>,
     pub(crate) backend: Option<BackendAddress>,
     pub(super) certificates: Mutex<Option<Arc<Certificates>>>,
@@ -85,8 +86,6 @@ pub(crate) enum ChangeError {
     /// Their lists would be one list.
     #[error("the folder {} is the folder of {holder}", .folder.display())]
     Folder { folder: PathBuf, holder: String },
-    #[error("a TLS context cannot be made: {0}")]
-    Tls(#[from] openssl::error::ErrorStack),
     #[error("the change was broken off: {0}")]
     Lost(#[from] tokio::task::JoinError),
 }
@@ -100,9 +99,7 @@ impl ChangeError {
             Self::Folder { .. } => "folder",
             Self::Compile(CompileError::ClaimedTwice { .. }) => "claimed-twice",
             Self::Compile(CompileError::Account { .. }) => "account",
-            Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
-                "internal"
-            }
+            Self::Compile(CompileError::IndexKey { .. }) | Self::Lost(_) => "internal",
         }
     }
 
@@ -137,9 +134,7 @@ impl ChangeError {
                 "account-unusable",
                 &[("id", id.as_str()), ("cause", &cause.render(language))],
             ),
-            Self::Compile(CompileError::IndexKey { .. }) | Self::Tls(_) | Self::Lost(_) => {
-                self.to_string()
-            }
+            Self::Compile(CompileError::IndexKey { .. }) | Self::Lost(_) => self.to_string(),
         }
     }
 }
@@ -181,7 +176,7 @@ impl World {
         sources.feed = Some(feed);
         let (directory, certificates) = self.compile(&sources).await?;
         judge_folders(&directory, changed)?;
-        let wanted = self.wanted(&directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates);
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
         let faults = self.listeners.try_out(&wanted).await;
@@ -271,7 +266,7 @@ impl World {
         change(&mut sources);
         let (directory, certificates) = self.compile(&sources).await?;
         let certificates = Arc::new(certificates);
-        let wanted = self.wanted(&directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates);
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
@@ -290,6 +285,7 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(certificates);
         self.lists.keep(&folders);
+        self.shelf.keep_used();
         self.listeners
             .apply(&wanted)
             .await
@@ -331,13 +327,14 @@ impl World {
 
     async fn compile(&self, sources: &Sources) -> Result<(Directory, Certificates), ChangeError> {
         let (sources, file) = (sources.clone(), self.config_file.clone());
-        let lists = Arc::clone(&self.lists);
+        let (lists, shelf) = (Arc::clone(&self.lists), Arc::clone(&self.shelf));
         let (backend, index_key) = (self.backend.clone(), self.index_key);
         let compiled = tokio::task::spawn_blocking(move || {
             let compiler = Compiler {
                 config: &sources.config,
                 file: &file,
                 lists: &lists,
+                shelf: &shelf,
                 index_key,
                 backend: backend.as_ref(),
             };
@@ -349,65 +346,53 @@ impl World {
         Ok((directory, certificates))
     }
 
-    pub(super) fn wanted(
-        &self,
-        directory: &Directory,
-        certificates: &Certificates,
-    ) -> Result<Vec<Wanted>, ChangeError> {
+    pub(super) fn wanted(&self, directory: &Directory, certificates: &Certificates) -> Vec<Wanted> {
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contexts = HashMap::new();
-        let mut context = |holder: &Holder, served: &Served| {
-            let in_use = match served
-                .as_ref()
-                .map_err(Arc::clone)
-                .and_then(InUse::in_force)
-            {
-                Ok(in_use) => in_use,
-                Err(fault) => return Ok(Err(fault.to_string())),
-            };
-            let key = (holder.clone(), in_use.certificate.thumbprint());
+        let make = |served: &InUse, holder: &Holder| {
+            let (scope, challenges) = (holder.to_string(), &self.shared.challenges);
+            let context = tls::context(&served.certificate, &scope, challenges);
+            context.map_err(|cause| {
+                let file = served.file.clone();
+                Arc::new(CertificateFault::Unfit { file, cause })
+            })
+        };
+        let mut context = |holder: &Holder, choice: &Choice| {
+            let served = choice.served().and_then(|kept| kept.in_force())?;
+            let key = (holder.clone(), served.certificate.thumbprint());
             let context = match kept.get(&key) {
                 Some(context) => context.clone(),
-                None => tls::context(
-                    &in_use.certificate,
-                    &holder.to_string(),
-                    &self.shared.challenges,
-                )?,
+                None => make(&served, holder)?,
             };
             contexts.insert(key, context.clone());
-            Ok::<_, ChangeError>(Ok(context))
+            Ok::<_, Arc<CertificateFault>>(context)
         };
         let mut wanted = Vec::new();
-        let mut want = |holder: Holder, port, https, served: &Served| {
-            let tls = if https {
-                Some(context(&holder, served)?)
-            } else {
-                None
-            };
+        let mut want = |holder: Holder, port, https: bool, choice: &Choice| {
+            let tls = https.then(|| context(&holder, choice));
             wanted.push(Wanted {
                 holder,
                 port,
                 https,
                 tls,
             });
-            Ok::<_, ChangeError>(())
         };
         if let Some(server) = self.server_in_force() {
-            let served = &certificates.server;
-            want(Holder::Server, server.port, server.https, served)?;
+            let choice = &certificates.server;
+            want(Holder::Server, server.port, server.https, choice);
         }
         for database in directory.databases() {
             if database.mode != Mode::Server {
                 continue;
             }
-            let (id, https, served) = (&database.id, database.https, &database.certificate);
-            want(Holder::Data(id.clone()), database.port, https, served)?;
+            let (id, https, choice) = (&database.id, database.https, &database.certificate);
+            want(Holder::Data(id.clone()), database.port, https, choice);
             if let Some(print) = &database.print {
-                want(Holder::Print(id.clone()), print.port, https, served)?;
+                want(Holder::Print(id.clone()), print.port, https, choice);
             }
         }
         *kept = contexts;
-        Ok(wanted)
+        wanted
     }
 
     /// With the newest directory that the backend has offered, else with the one in force.
@@ -453,8 +438,11 @@ impl World {
     }
 
     /// What has been installed in the slot, or removed from it, is in force then.
-    pub(crate) async fn certificate_changed(&self, _slot: &Slot) -> Result<(), ChangeError> {
-        self.bring_into_force(|_sources| {}).await
+    pub(crate) async fn certificate_changed(&self, slot: &Slot) -> Result<(), ChangeError> {
+        let _one_change = self.changing.lock().await;
+        let (shelf, slot) = (Arc::clone(&self.shelf), slot.clone());
+        tokio::task::spawn_blocking(move || shelf.read_slot(&slot)).await?;
+        self.apply_in_force().await
     }
 
     /// For who holds [`Self::changing`].
@@ -463,7 +451,7 @@ impl World {
         let Some(certificates) = self.certificates() else {
             return Ok(());
         };
-        let wanted = self.wanted(&directory, &certificates)?;
+        let wanted = self.wanted(&directory, &certificates);
         self.listeners
             .apply(&wanted)
             .await

@@ -374,6 +374,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "The certificate of its ports, where they speak https and it is usable; two where an ECDSA and an RSA one stand side by side, the ECDSA one first.",
         "Сертификат портов базы, если они работают по https и он годен; два, если рядом стоят ECDSA и RSA, тогда первым ECDSA.",
     ),
+    (
+        "Why the newest files of the certificate are not served, in the asker's language; the last good one is, where it is shown above.",
+        "Почему не действуют новые файлы сертификата, на языке спросившего; действует последний исправный, если он показан выше.",
+    ),
     ("Where it lies.", "Где он лежит."),
     (
         "Whose it is: its common name.",

@@ -15,6 +15,7 @@ mod house;
 
 mod account;
 mod addresses;
+mod certificate_files;
 mod clients;
 mod command_line;
 mod compress;
