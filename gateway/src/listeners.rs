@@ -174,6 +174,11 @@ impl Listeners {
         }
     }
 
+    /// Where our ports listen, unless on every address.
+    pub(crate) fn only_address(&self) -> Option<IpAddr> {
+        Some(self.listen.to_canonical()).filter(|ip| !ip.is_unspecified())
+    }
+
     pub(crate) fn state(&self, holder: &Holder) -> Option<PortState> {
         self.states
             .lock()
@@ -445,6 +450,7 @@ fn name(claim: &Claim) -> String {
         Holder::Data(id) => format!("data-{id}@{port}"),
         Holder::Print(id) => format!("print-{id}@{port}"),
         Holder::Server => format!("server@{port}"),
+        Holder::CertificatePage => format!("certificate-page@{port}"),
         Holder::Metrics => format!("metrics@{port}"),
     }
 }

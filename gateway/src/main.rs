@@ -10,6 +10,7 @@ mod administration;
 mod answer;
 mod backend_client;
 mod body;
+mod certificate_page;
 mod certificates;
 mod cli;
 mod clock;

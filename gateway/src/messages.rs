@@ -83,6 +83,7 @@ pub(crate) fn clash(clash: &Clash, language: Language) -> String {
         Holder::Data(id) => text(language, "holder-data", &[("id", id.as_str())]),
         Holder::Print(id) => text(language, "holder-print", &[("id", id.as_str())]),
         Holder::Server => text(language, "holder-server", &[]),
+        Holder::CertificatePage => text(language, "holder-certificate-page", &[]),
         Holder::Metrics => text(language, "holder-metrics", &[]),
     };
     let (first, second) = (holder(&clash.first), holder(&clash.second));

@@ -10,6 +10,7 @@ mod opening;
 use std::{
     borrow::Cow,
     mem,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
@@ -40,6 +41,7 @@ use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
     body::Body,
+    certificate_page,
     compress::Packing,
     connections::{Entered, Scope, Standing},
     directory::{Authentication, Database, Upstream},
@@ -72,6 +74,8 @@ struct Connection {
     entered: Entered,
     /// The address behind the socket, or the one that a PROXY header named.
     client: ClientAddr,
+    /// Where the client has connected to; of the certificate page alone.
+    local: Option<IpAddr>,
     /// The peer may also name clients in `X-Forwarded-For`.
     trusted: bool,
     closing: watch::Receiver<bool>,
@@ -183,12 +187,17 @@ pub(crate) async fn serve(
 ) {
     let client = entered.connection.standing().client;
     let (closing, stopping) = (serving.closing(), worker.shared.stopping());
+    let local = match listener.holder {
+        Holder::CertificatePage => tcp.local_addr().ok().map(|local| local.ip()),
+        Holder::Data(_) | Holder::Print(_) | Holder::Server | Holder::Metrics => None,
+    };
     let mut connection = Connection {
         worker,
         listener,
         serving,
         entered,
         client,
+        local,
         trusted,
         closing,
         stopping,
@@ -375,6 +384,9 @@ impl Connection {
         {
             return Ok(Step::Answer(Answer::plain(authorization)));
         }
+        if self.listener.holder == Holder::CertificatePage {
+            return self.certificate_page(head, request);
+        }
         if self.listener.holder == Holder::Server && head.path() == "/" && is_read(head) {
             return Ok(Step::Answer(Answer::page(page::home(
                 request.language,
@@ -402,6 +414,18 @@ impl Connection {
         Ok(Step::Forward(self.forward(routed, head, request, passage)))
     }
 
+    /// Nothing is forwarded from this port, whatever is asked there.
+    fn certificate_page(&self, head: &Head<'_>, request: &Request) -> Result<Step, Refusal> {
+        let asked = certificate_page::Asked {
+            head,
+            client: request.client,
+            local: self.local,
+            language: request.language,
+        };
+        let answered = certificate_page::answer(self.shared(), &asked);
+        answered.map_or(Ok(Step::Close), |answered| answered.map(Step::Answer))
+    }
+
     /// The database by port, or by the first path segment. `None`: the port's database is gone.
     fn route<'a>(&self, head: &Head<'a>) -> Result<Option<Routed<'a>>, Refusal> {
         let (database, to, target) = match &self.listener.holder {
@@ -415,7 +439,7 @@ impl Connection {
                 Target::Print,
                 head.target().into(),
             ),
-            Holder::Server | Holder::Metrics => {
+            Holder::Server | Holder::CertificatePage | Holder::Metrics => {
                 let named = split_database(head.target());
                 let found = named.and_then(|(id, rest)| Some((self.shared().database(&id)?, rest)));
                 let (database, rest) = found.ok_or(Refusal::NoSuchDatabase)?;

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::{
     access_log::Entry,
     acme::challenges::Challenges,
+    certificate_page::Notice,
     clock::Clock,
     connections::{Connections, Scope},
     directory::{Database, Directory},
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) directory: ArcSwap<Directory>,
+    /// For the certificate page.
+    pub(crate) notice: ArcSwap<Notice>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) logins: Logins,
     pub(crate) metrics: Metrics,

@@ -44,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) server: Option<ServerPort>,
     /// As at its last start; `None`: it is stopped.
     pub(crate) server_in_force: Option<ServerPort>,
+    /// Port of the certificate page as wished.
+    pub(crate) certificate_page: Option<u16>,
     /// `None` where no backend is configured.
     pub(crate) backend: Option<BackendState>,
     pub(crate) renewals: Vec<Renewing>,
@@ -97,6 +99,9 @@ pub(crate) struct Report {
     /// Certificates that renew by themselves.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) renewals: Vec<RenewalReport>,
+    /// The page by which a terminal gets to trust the server, where it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_page: Option<PageReport>,
     /// Connections now, of all ports.
     pub(crate) connections: usize,
     /// Every database.
@@ -123,6 +128,15 @@ pub(crate) struct ServerReport {
     /// As at its last start, while it is not stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) in_force: Option<ServerPort>,
+    #[serde(flatten)]
+    pub(crate) state: ServiceState,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PageReport {
+    /// Its port as wished; 0 lets the system choose.
+    pub(crate) port: u16,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
 }
@@ -363,6 +377,10 @@ impl Status {
                 .iter()
                 .map(|one| RenewalReport::of(one, language))
                 .collect(),
+            certificate_page: told.certificate_page.map(|port| PageReport {
+                port,
+                state: self.service(&Holder::CertificatePage, None, language),
+            }),
             connections: self.shared.connections.count(),
             databases: directory
                 .databases()

@@ -124,7 +124,7 @@ fn greet(
     let client = ClientAddr::from(peer.ip());
     let scope = match &listener.holder {
         Holder::Data(id) | Holder::Print(id) => Scope::Database(id.clone()),
-        Holder::Server | Holder::Metrics => Scope::AnyDatabase,
+        Holder::Server | Holder::CertificatePage | Holder::Metrics => Scope::AnyDatabase,
     };
     let trusted = shared.settings.load().trusted_proxies.contains(client);
     let verdict = shared.admit(client, &scope);

@@ -16,6 +16,8 @@ pub struct InFront {
     pub trusted_proxies: Vec<String>,
     /// Server port and whether it speaks TLS.
     pub server: (u16, bool),
+    /// Port of the certificate page; `None`: off.
+    pub certificate_page: Option<u16>,
     /// Connections, new ones a second and burst, per address; `None`: the defaults.
     pub limits: Option<(u32, u32, u32)>,
     /// The shared service account, as YAML.
@@ -76,6 +78,7 @@ impl InFront {
             listen: "::".to_owned(),
             trusted_proxies: Vec::new(),
             server: (0, false),
+            certificate_page: None,
             limits: None,
             account: "none".to_owned(),
             databases: databases.into(),
@@ -126,6 +129,9 @@ impl InFront {
         );
         let (port, https) = self.server;
         line(out, &format!("server: {{port: {port}, https: {https}}}"));
+        if let Some(port) = self.certificate_page {
+            line(out, &format!("certificate_page: {{port: {port}}}"));
+        }
         if let Some((connections, new, burst)) = self.limits {
             line(
                 out,

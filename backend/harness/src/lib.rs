@@ -24,6 +24,7 @@ mod gateway;
 mod in_front;
 mod network;
 mod process;
+pub mod qr;
 mod systemd;
 pub mod tool;
 mod upstream;

@@ -47,6 +47,11 @@ pub struct Config {
     /// Default certificate; absent: the one in the data folder.
     #[serde(default)]
     pub certificate: Option<CertificatePair>,
+    /// Page for terminals with the certificate to trust, instructions, QR codes and a self-test,
+    /// over plain HTTP on a port of its own, or `off`. It names databases to everyone whom their
+    /// lists admit: open it while terminals are set up.
+    #[serde(default)]
+    pub certificate_page: CertificatePage,
     /// The shared service account, sent upstream where a database says `account: shared`.
     #[serde(default)]
     pub account: SharedAccount,
@@ -143,6 +148,36 @@ impl Default for ServerPort {
             certificate: None,
         }
     }
+}
+
+/// The page by which a terminal gets to trust the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum CertificatePage {
+    #[default]
+    Off,
+    #[serde(untagged)]
+    On(PagePort),
+}
+
+impl CertificatePage {
+    #[must_use]
+    pub fn port(self) -> Option<u16> {
+        match self {
+            Self::Off => None,
+            Self::On(PagePort { port }) => Some(port),
+        }
+    }
+}
+
+/// Where the page is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct PagePort {
+    /// 0 lets the system choose.
+    pub port: u16,
 }
 
 /// PEM files.

@@ -354,6 +354,8 @@ fn each_fault_is_found_at_its_place_and_its_twin_passes() {
 fn other_spellings_of_a_good_file_pass() {
     for (from, to) in [
         ("metrics: 127.0.0.1:10509", "metrics: off"),
+        ("language: en", "certificate_page: off"),
+        ("language: en", "certificate_page: {port: 10502}"),
         ("metrics: 127.0.0.1:10509", "metrics: \"[::1]:0\""),
         ("language: en", "backend: embedded"),
         ("language: en", "# nothing"),
@@ -453,6 +455,12 @@ fn a_port_taken_by_a_default_names_the_key() {
         .replace("metrics: 127.0.0.1:10509", "metrics: 127.0.0.1:10501");
     assert_eq!(ids(&text), ["port-taken-by-default"]);
     assert_eq!(findings(&text)[0].path, "metrics");
+    let text = GOOD.replace("language: en", "certificate_page: {port: 9708}");
+    assert_eq!(
+        findings(&text)[0].render(Language::En),
+        "gateway.yaml:34:11: databases[1].port: port 9708 is taken by certificate_page.port in \
+         line 1"
+    );
     let text = GOOD.replace("port: 9708", "port: 9706");
     assert_eq!(
         findings(&text)[0].render(Language::Ru),

@@ -1,7 +1,7 @@
 //! Who may listen where, judged on the whole new set at once, and what changes for the sockets.
 //!
-//! A port belongs to one holder over all databases, their print servers, the server port and the
-//! metrics. Because the set is judged after the change and not step by step, two databases may
+//! A port belongs to one holder over all databases, their print servers, the server port, the
+//! certificate page and the metrics. Because the set is judged after the change and not step by step, two databases may
 //! swap ports. Nothing here binds: [`Listeners::change_from`] says which sockets to open and
 //! close and in which order, and never names one that stays.
 
@@ -22,6 +22,8 @@ pub enum Holder {
     Print(DatabaseId),
     /// The one port for all databases.
     Server,
+    /// The page by which a terminal gets to trust the server.
+    CertificatePage,
     Metrics,
 }
 
@@ -31,7 +33,7 @@ impl Holder {
     pub fn database(&self) -> Option<&DatabaseId> {
         match self {
             Self::Data(id) | Self::Print(id) => Some(id),
-            Self::Server | Self::Metrics => None,
+            Self::Server | Self::CertificatePage | Self::Metrics => None,
         }
     }
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Holder {
             Self::Data(id) => write!(f, "the data server of {id}"),
             Self::Print(id) => write!(f, "the print server of {id}"),
             Self::Server => f.write_str("the server port"),
+            Self::CertificatePage => f.write_str("the certificate page"),
             Self::Metrics => f.write_str("the metrics"),
         }
     }
@@ -227,12 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn a_port_has_one_holder_over_databases_print_servers_server_port_and_metrics() {
+    fn a_port_has_one_holder_over_databases_print_servers_server_port_page_and_metrics() {
         let all = [
             claim(data("a"), 9706),
             claim(print("a"), 9707),
             claim(data("b"), 9708),
             claim(Holder::Server, 10501),
+            claim(Holder::CertificatePage, 10502),
             at(Holder::Metrics, "127.0.0.1:10509"),
         ];
         assert!(Listeners::judge(all.clone()).is_ok());
@@ -365,6 +369,7 @@ mod tests {
             (0..4_u8).prop_map(|n| data(&n.to_string())),
             (0..4_u8).prop_map(|n| print(&n.to_string())),
             Just(Holder::Server),
+            Just(Holder::CertificatePage),
             Just(Holder::Metrics),
         ];
         let address = prop::sample::select(vec!["[::]", "0.0.0.0", "127.0.0.1", "192.0.2.1"]);

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     account::Used,
     status::{
-        AccountReport, DatabaseReport, PrintReport, RenewalReport, Report, ServiceState, State,
+        AccountReport, DatabaseReport, PageReport, PrintReport, RenewalReport, Report,
+        ServiceState, State,
     },
 };
 
@@ -70,6 +71,13 @@ fn print(report: &Report, session: &Session) {
     if let Some(line) = super::server::line(report, session) {
         out!("{}: {line}", say("status-server"));
     }
+    if let Some(page) = &report.certificate_page {
+        out!(
+            "{}: {}",
+            say("status-certificate-page"),
+            page_line(page, session)
+        );
+    }
     for renewal in &report.renewals {
         print_renewal(renewal, session);
     }
@@ -106,6 +114,14 @@ fn print_renewal(renewal: &RenewalReport, session: &Session) {
             "  {}",
             Tone::Bad.paint(&format!("✗ {words}"), session.colour)
         );
+    }
+}
+
+/// Where people open it, or why they cannot.
+fn page_line(page: &PageReport, session: &Session) -> String {
+    match (page.state.state, page.state.address) {
+        (State::Open, Some(address)) => format!("http://{address}"),
+        _ => session.state(&page.state),
     }
 }
 

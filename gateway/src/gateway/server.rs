@@ -98,7 +98,7 @@ impl World {
         let Some(certificates) = self.certificates() else {
             return Ok(());
         };
-        let wanted = self.wanted(&directory, &certificates);
+        let wanted = self.wanted(&directory, &certificates, &config);
         self.judge_saved(&wanted, wished, config.metrics.address())?;
         let its_own = self.server_in_force().map(|server| server.port);
         if its_own == Some(wished.port) {

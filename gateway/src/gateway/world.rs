@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::{
     backend_client::BackendAddress,
+    certificate_page::{self, Notice},
     certificates::{CertificateFault, Choice, InUse, Shelf},
     compile::{Certificates, CompileError, Compiler},
     directory::{Directory, Upstream},
@@ -176,7 +177,7 @@ impl World {
         sources.feed = Some(feed);
         let (directory, certificates) = self.compile(&sources).await?;
         judge_folders(&directory, changed)?;
-        let wanted = self.wanted(&directory, &certificates);
+        let wanted = self.wanted(&directory, &certificates, &sources.config);
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
         let faults = self.listeners.try_out(&wanted).await;
@@ -266,7 +267,7 @@ impl World {
         change(&mut sources);
         let (directory, certificates) = self.compile(&sources).await?;
         let certificates = Arc::new(certificates);
-        let wanted = self.wanted(&directory, &certificates);
+        let wanted = self.wanted(&directory, &certificates, &sources.config);
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
@@ -292,6 +293,9 @@ impl World {
             .map_err(ChangeError::Clash)?;
         self.shared.reconsider_connections();
         let directory = self.shared.directory.load_full();
+        if let Some(certificates) = self.certificates() {
+            self.put_up(&directory, &certificates).await;
+        }
         let ended = self
             .shared
             .logins
@@ -300,7 +304,11 @@ impl World {
         if let Err(fault) = ended {
             tracing::error!(%fault, "ended sessions are not on disk as such");
         }
-        self.status.tell(|told| told.server = Some(server));
+        let page = sources.config.certificate_page.port();
+        self.status.tell(|told| {
+            told.server = Some(server);
+            told.certificate_page = page;
+        });
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
         systemd::standing(&self.standing());
         Ok(())
@@ -346,7 +354,12 @@ impl World {
         Ok((directory, certificates))
     }
 
-    pub(super) fn wanted(&self, directory: &Directory, certificates: &Certificates) -> Vec<Wanted> {
+    pub(super) fn wanted(
+        &self,
+        directory: &Directory,
+        certificates: &Certificates,
+        config: &Config,
+    ) -> Vec<Wanted> {
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut contexts = HashMap::new();
         let make = |served: &InUse, holder: &Holder| {
@@ -391,8 +404,46 @@ impl World {
                 want(Holder::Print(id.clone()), print.port, https, choice);
             }
         }
+        if let Some(port) = config.certificate_page.port() {
+            want(Holder::CertificatePage, port, false, &certificates.server);
+        }
         *kept = contexts;
         wanted
+    }
+
+    /// What the certificate page tells, as the ports are now.
+    async fn put_up(&self, directory: &Directory, certificates: &Certificates) {
+        let authority = self.authority();
+        let root = tokio::task::spawn_blocking(move || authority.root().ok().flatten());
+        // One that cannot be read is none to hand out.
+        let root = root.await.ok().flatten().map(|root| root.certificate);
+        let open = |holder: Holder, https, certificate: &Choice| {
+            let address = self.listeners.state(&holder)?.address?;
+            Some(certificate_page::Port {
+                number: address.port(),
+                https,
+                certificate: certificate.served(),
+            })
+        };
+        let databases = directory.databases().iter().map(|database| {
+            let holder = Holder::Data(database.id.clone());
+            certificate_page::Database {
+                id: database.id.clone(),
+                name: database.name.clone(),
+                https: database.https,
+                mode: database.mode,
+                port: open(holder, database.https, &database.certificate),
+            }
+        });
+        let server = self.server_in_force();
+        let server =
+            server.and_then(|server| open(Holder::Server, server.https, &certificates.server));
+        self.shared.notice.store(Arc::new(Notice {
+            listen: self.listeners.only_address(),
+            root,
+            server,
+            databases: databases.collect(),
+        }));
     }
 
     /// With the newest directory that the backend has offered, else with the one in force.
@@ -451,11 +502,12 @@ impl World {
         let Some(certificates) = self.certificates() else {
             return Ok(());
         };
-        let wanted = self.wanted(&directory, &certificates);
+        let wanted = self.wanted(&directory, &certificates, &self.sources().config);
         self.listeners
             .apply(&wanted)
             .await
             .map_err(ChangeError::Clash)?;
+        self.put_up(&directory, &certificates).await;
         systemd::standing(&self.standing());
         Ok(())
     }

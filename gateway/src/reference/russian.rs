@@ -101,6 +101,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Сертификат по умолчанию; если не задан — тестовый, из папки данных.",
     ),
     (
+        "Page for terminals with the certificate to trust, instructions, QR codes and a self-test, over plain HTTP on a port of its own, or `off`. It names databases to everyone whom their lists admit: open it while terminals are set up.",
+        "Страница для подключения ТСД: сертификат, которому надо доверять, инструкции, QR-коды и проверка; по http на своём порту, или `off`. Она называет базы каждому, кого допускают их списки: открывайте её на время подключения ТСД.",
+    ),
+    ("0 lets the system choose.", "0 — порт выбирает система."),
+    (
         "The shared service account, sent upstream where a database says `account: shared`.",
         "Общая учётная запись: отправляется серверу данных, если у базы стоит `account: shared`.",
     ),
@@ -299,6 +304,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "Why it does not serve, in the asker's language.",
         "Почему закрыт, на языке спросившего.",
+    ),
+    (
+        "The page by which a terminal gets to trust the server, where it is on.",
+        "Страница для подключения ТСД, если она включена.",
+    ),
+    (
+        "Its port as wished; 0 lets the system choose.",
+        "Её порт, как задан; 0 — выбирает система.",
     ),
     (
         "Connections now, of all ports.",

@@ -16,6 +16,7 @@ mod house;
 mod account;
 mod addresses;
 mod certificate_files;
+mod certificate_page;
 mod clients;
 mod command_line;
 mod compress;

@@ -1,4 +1,5 @@
-//! Ports over the whole file: those of databases, their print servers, the server port, metrics.
+//! Ports over the whole file: those of databases, their print servers, the server port, the
+//! certificate page, metrics.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -74,6 +75,16 @@ fn wanted<'tree>(root: &View<'tree>) -> Vec<Wanted<'tree>> {
         "server.port".to_owned(),
         server,
     );
+
+    if let Some(page) = root.at(&["certificate_page", "port"]) {
+        let key = "certificate_page.port".to_owned();
+        want(
+            Holder::CertificatePage,
+            public(page.parse()),
+            key,
+            Some(page),
+        );
+    }
 
     for (place, database) in root.items("databases").iter().enumerate() {
         // Two databases may wrongly bear one id, so the holders here are told apart by place.

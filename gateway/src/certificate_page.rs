@@ -1,0 +1,244 @@
+//! The page by which a terminal gets to trust the server, on a plain-HTTP port of its own: before
+//! there is trust, there is no https to serve it over.
+//!
+//! Nothing is forwarded from this port and nobody logs in at it: it knows a fixed set of paths, to
+//! be read. Lists, caps and deadlines are those of every port; a database stands on the page only
+//! for a client whom its own lists admit, and the self-test tells an address about itself alone.
+//! The same page as one file is made here too, for `gateway cert page`.
+
+mod address;
+mod anchor;
+mod html;
+mod qr;
+mod self_test;
+
+use std::{net::IpAddr, sync::Arc};
+
+use backend_types::{DatabaseId, Mode};
+use gateway_certificates::{Name, names};
+use gateway_policy::{ClientAddr, Moment, admit::Verdict, head::Head, refusal::Refusal};
+use openssl::x509::X509;
+
+pub(crate) use self::address::Reached;
+use self::{
+    anchor::{Anchor, Format, Trust},
+    html::{Medium, View},
+};
+use crate::{
+    answer::Answer, certificates::Served, connections::Scope, messages::Language, shared::Shared,
+};
+
+/// Begins the name of every file that the page hands out.
+const FILE: &str = "smarts-gateway";
+
+/// What there is to tell, as of the last change of ports or certificates.
+#[derive(Default)]
+pub(crate) struct Notice {
+    /// The one address on which our ports listen; absent: every one of the machine.
+    pub(crate) listen: Option<IpAddr>,
+    /// The root of our own authority.
+    pub(crate) root: Option<X509>,
+    /// Absent while the server is stopped.
+    pub(crate) server: Option<Port>,
+    pub(crate) databases: Vec<Database>,
+}
+
+impl Notice {
+    /// Names of the machine by which our ports are reached.
+    fn machine(&self) -> Vec<Name> {
+        self.listen
+            .map_or_else(names::of_this_machine, |ip| vec![Name::Ip(ip)])
+    }
+}
+
+/// An open port.
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    pub(crate) https: bool,
+    pub(crate) certificate: Served,
+}
+
+pub(crate) struct Database {
+    pub(crate) id: DatabaseId,
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) https: bool,
+    /// Absent while its data server port is closed.
+    pub(crate) port: Option<Port>,
+}
+
+/// What of a request the page is made from.
+pub(crate) struct Asked<'a> {
+    pub(crate) head: &'a Head<'a>,
+    pub(crate) client: ClientAddr,
+    /// The address of ours that the client has connected to.
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) language: Language,
+}
+
+/// The answer of the page's port; `None`: the client is refused by every database.
+pub(crate) fn answer(shared: &Shared, asked: &Asked<'_>) -> Option<Result<Answer, Refusal>> {
+    if shared.admit(asked.client, &Scope::AnyDatabase).is_blocked() {
+        return None;
+    }
+    Some(admitted(shared, asked))
+}
+
+fn admitted(shared: &Shared, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    let head = asked.head;
+    if !matches!(head.method(), "GET" | "HEAD") {
+        return Err(Refusal::MethodNotAllowed);
+    }
+    let language = parameter(head.query(), "lang")
+        .and_then(|tag| Language::ALL.into_iter().find(|one| one.as_str() == tag))
+        .unwrap_or(asked.language);
+    let since = parameter(head.query(), "since").and_then(|since| since.parse().ok());
+    let since = since.map_or_else(|| shared.now(), Moment);
+    let notice = shared.notice.load_full();
+    let admitted = |database: &&Database| {
+        let scope = Scope::Database(database.id.clone());
+        shared.admit(asked.client, &scope) != Verdict::Blocked
+    };
+    let shown = Shown::of(&notice, admitted);
+    let path = head.path();
+    if path == "/" {
+        let reached = Reached {
+            asked: Some(head.host()),
+            local: asked.local,
+            machine: &notice.machine(),
+        };
+        let medium = Medium::Port {
+            since: shared.now(),
+        };
+        return Ok(html::page(&shown.view(&reached, medium, language)).into_answer());
+    }
+    if path == "/self-test" {
+        let failures = self_test::failures(shared, asked.client, since);
+        return Ok(html::self_test(&failures, since, language).into_answer());
+    }
+    if path == "/self-test.json" {
+        let failures = self_test::failures(shared, asked.client, since);
+        return Ok(self_test::json(&failures, language));
+    }
+    let (number, format) = file(path).ok_or(Refusal::NotFound)?;
+    let anchor = shown.anchors.get(number).ok_or(Refusal::NotFound)?;
+    let bytes = anchor.file(format).ok_or(Refusal::Internal)?;
+    Ok(Answer {
+        status: 200,
+        headers: vec![
+            ("cache-control", "no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+        ],
+        content_type: format.media_type(),
+        body: bytes.into(),
+        close: false,
+    })
+}
+
+/// The whole page as one file, with every database in it.
+#[cfg_attr(not(test), expect(dead_code, reason = "for `gateway cert page`"))]
+pub(crate) fn as_file(notice: &Notice, host: Option<Name>, language: Language) -> String {
+    let shown = Shown::of(notice, |_| true);
+    let asked = host.as_ref().map(Name::to_string);
+    let machine = match &host {
+        Some(host) => vec![host.clone()],
+        None => notice.machine(),
+    };
+    let reached = Reached {
+        asked: asked.as_deref(),
+        local: None,
+        machine: &machine,
+    };
+    html::page(&shown.view(&reached, Medium::File, language)).into_file()
+}
+
+/// The part of the notice that one client sees.
+struct Shown<'a> {
+    notice: &'a Notice,
+    databases: Vec<&'a Database>,
+    /// What the ports show, each certificate once.
+    trusts: Vec<Trust>,
+    /// What is to be installed, each once.
+    anchors: Vec<Arc<Anchor>>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(notice: &'a Notice, admitted: impl Fn(&&Database) -> bool) -> Self {
+        let databases = notice.databases.iter();
+        let databases: Vec<&Database> = databases
+            .filter(|one| one.mode == Mode::Server)
+            .filter(|one| admitted(one))
+            .collect();
+        let ports = databases.iter().filter_map(|one| one.port.as_ref());
+        let mut trusts: Vec<Trust> = Vec::new();
+        for port in notice.server.iter().chain(ports).filter(|port| port.https) {
+            let trust = Trust::of(&port.certificate, notice.root.as_ref());
+            if !trusts.contains(&trust) {
+                trusts.push(trust);
+            }
+        }
+        let mut anchors: Vec<Arc<Anchor>> = Vec::new();
+        for anchor in trusts.iter().filter_map(Trust::anchor) {
+            if !anchors.contains(anchor) {
+                anchors.push(Arc::clone(anchor));
+            }
+        }
+        Self {
+            notice,
+            databases,
+            trusts,
+            anchors,
+        }
+    }
+
+    fn view(&self, reached: &Reached<'_>, medium: Medium, language: Language) -> View<'_> {
+        let ports = self.databases.iter().filter_map(|one| one.port.as_ref());
+        let ports: Vec<&Port> = self.notice.server.iter().chain(ports).collect();
+        let names: Vec<Name> = ports
+            .iter()
+            .filter_map(|port| port.certificate.as_ref().ok())
+            .flat_map(|in_use| in_use.certificate.pairs())
+            .flat_map(|pair| pair.names())
+            .collect();
+        let host = reached.host(&names);
+        let is_named = names.iter().any(|name| name.covers(&host));
+        let connections = self.databases.iter().map(|database| {
+            let server = self.notice.server.as_ref();
+            let connection = address::connection(database, server, &host);
+            (*database, connection)
+        });
+        View {
+            trusts: &self.trusts,
+            anchors: &self.anchors,
+            connections: connections.collect(),
+            tested: address::tested(&ports, &host),
+            is_named,
+            host,
+            medium,
+            language,
+        }
+    }
+}
+
+/// `/smarts-gateway.cer` is the first file, `/smarts-gateway-2.cer` the second.
+fn file(path: &str) -> Option<(usize, Format)> {
+    let (name, extension) = path.strip_prefix('/')?.rsplit_once('.')?;
+    let format = Format::of(extension)?;
+    let number = (0..9).find(|number| file_name(*number) == name)?;
+    Some((number, format))
+}
+
+fn file_name(number: usize) -> String {
+    match number {
+        0 => FILE.to_owned(),
+        _ => format!("{FILE}-{}", number + 1),
+    }
+}
+
+fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(key, value)| (key == name).then_some(value))
+}
+
+#[cfg(test)]
+mod tests;
