@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     client::Dial,
+    clock::{self, Clock},
     on_loopback,
     process::Process,
     tool::{self, Outcome},
@@ -57,31 +58,39 @@ impl Gateway {
     #[must_use]
     #[track_caller]
     pub fn start_ahead(binary: &str, config: &Path, data: &Path, ahead: &str) -> Self {
-        // The library itself: the wrapper program would stand between a signal and the gateway.
-        let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
-            .map(|triple| format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"))
-            .into_iter()
-            .find(|file| Path::new(file).exists())
-            .expect("faketime is installed");
+        Self::start_timed(binary, config, data, |command| clock::ahead(command, ahead))
+    }
+
+    /// The same by a clock that the test turns.
+    #[must_use]
+    #[track_caller]
+    pub fn start_by(binary: &str, config: &Path, data: &Path, clock: &Clock) -> Self {
+        Self::start_timed(binary, config, data, |command| {
+            command.envs(clock.environment());
+        })
+    }
+
+    #[track_caller]
+    fn start_timed(
+        binary: &str,
+        config: &Path,
+        data: &Path,
+        time: impl FnOnce(&mut Command),
+    ) -> Self {
         let mut command = Command::new(binary);
         command
             .args(["run", "--config"])
             .arg(config)
             .arg("--data")
-            .arg(data);
-        command
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME", ahead)
+            .arg(data)
             .env("LANG", "C");
-        // A frozen monotonic clock would stop every timer.
-        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        time(&mut command);
         let process = Process::spawn(command);
         let ready = process.ready();
-        let (binary, config, data) = (binary.to_owned(), config.to_owned(), data.to_owned());
         Self {
-            binary,
-            config,
-            data,
+            binary: binary.to_owned(),
+            config: config.to_owned(),
+            data: data.to_owned(),
             ready,
             process,
         }

@@ -18,6 +18,7 @@
 
 mod certificate;
 mod client;
+mod clock;
 pub mod commands;
 pub mod document;
 mod gateway;
@@ -40,6 +41,7 @@ use std::{
 
 pub use certificate::{Authority, Issued};
 pub use client::{Client, Dial};
+pub use clock::Clock;
 pub use gateway::Gateway;
 pub use in_front::{Database, Hashed, InFront, User};
 pub use network::in_own_network;

@@ -10,7 +10,10 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -148,6 +151,8 @@ pub(super) struct Shelved {
     /// Held while they are read.
     watched: Mutex<Watched>,
     state: ArcSwap<State>,
+    /// Whether the last good one's time was now when it was looked at last.
+    timely: AtomicBool,
 }
 
 #[derive(Clone, Default)]
@@ -173,6 +178,7 @@ impl Shelved {
             files,
             watched: Mutex::new(Watched::of(stamps)),
             state: ArcSwap::default(),
+            timely: AtomicBool::default(),
         };
         let certificate = match &shelved.source {
             Source::Test => store.test().map(Some).map_err(CertificateFault::from),
@@ -180,6 +186,7 @@ impl Shelved {
         };
         let state = shelved.after(certificate);
         shelved.state.store(Arc::new(state));
+        shelved.turned();
         shelved
     }
 
@@ -202,7 +209,15 @@ impl Shelved {
         let mut watched = self.watched();
         let stamps = stamps(&self.files);
         let has_fault = self.state.load().fault.is_some();
-        watched.due(&stamps, has_fault) && self.read_again(&mut watched, stamps, store)
+        let read = watched.due(&stamps, has_fault) && self.read_again(&mut watched, stamps, store);
+        self.turned() | read
+    }
+
+    /// Whether its time has come, or ended, since the last look: no file changes for that.
+    fn turned(&self) -> bool {
+        let kept = self.state.load().kept.clone();
+        let timely = kept.is_some_and(|kept| kept.in_force().is_ok());
+        self.timely.swap(timely, Ordering::Relaxed) != timely
     }
 
     fn read_changed(&self, store: &Store) {

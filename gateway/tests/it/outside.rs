@@ -2,6 +2,7 @@
 //! ahead. What they share: a shop with a document, behind a certificate of a known root.
 
 mod clients;
+mod clock;
 mod scanners;
 
 use std::path::{Path, PathBuf};
