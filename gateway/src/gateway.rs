@@ -129,6 +129,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         clock,
         settings: ArcSwap::from_pointee(settings(&config)),
         directory: ArcSwap::default(),
+        trust: ArcSwap::default(),
         notice: ArcSwap::default(),
         connections: Arc::new(Connections::new(door_limits(&config))),
         logins,
@@ -202,6 +203,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     });
     let administration = Arc::new(Administration::new(Arc::clone(&world)));
     tokio::spawn(http_service::admin(admin, administration));
+    world.trust_changed().await;
     world.start_with(feed).await?;
 
     let greeting = welcome::text_for_people(

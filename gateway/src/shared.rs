@@ -10,6 +10,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use backend_types::DatabaseId;
+use gateway_certificates::devices::Trust;
 use gateway_policy::{
     ClientAddr, Moment,
     admit::{self, Verdict},
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) sampling: Mutex<Sampling>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) request_ids: RequestIds,
+    /// What client certificates are judged by.
+    pub(crate) trust: ArcSwap<Trust>,
     /// Of running orders for certificates.
     pub(crate) challenges: Arc<Challenges>,
 }

@@ -299,7 +299,7 @@ impl Authority {
         let signer = self.key(&root, key)?;
         let names = root.names(&wish.names, machine)?;
         let pairs = wish.keys.iter().map(|kind| {
-            let (builder, own) = begin_leaf(&root, *kind, &holder(&names))?;
+            let (builder, own) = begin_leaf(&root, *kind, &holder(&names), LEAF_DAYS)?;
             let leaf = server_leaf(builder, &root, &names, *kind, &signer)?;
             root.vouches(&leaf, X509PurposeId::SSL_SERVER)?;
             Ok(Pair::new(leaf, Vec::new(), own)?)
@@ -309,6 +309,26 @@ impl Authority {
             let file = self.folder.clone();
             StoreError::NotOneOfAKind { file }.into()
         })
+    }
+
+    /// For a client; the name is for people.
+    pub(crate) fn issue_device(
+        &self,
+        name: &str,
+        days: u32,
+        key: RootKey<'_>,
+    ) -> Result<Pair, AuthorityError> {
+        let root = self.root()?.ok_or(AuthorityError::NoRoot)?;
+        let signer = self.key(&root, key)?;
+        let kind = KeyKind::P256;
+        // As in `holder`: the space keeps a name from being taken for one of DNS.
+        let (mut builder, own) = begin_leaf(&root, kind, &format!("{name} (device)"), days)?;
+        let usage = KeyUsage::new().critical().digital_signature().build()?;
+        builder.append_extension(usage)?;
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?;
+        let leaf = sign(builder, &root, &signer)?;
+        root.vouches(&leaf, X509PurposeId::SSL_CLIENT)?;
+        Ok(Pair::new(leaf, Vec::new(), own)?)
     }
 
     /// The encrypted key, to be put elsewhere.
@@ -360,7 +380,7 @@ impl Authority {
         Ok(passphrase)
     }
 
-    fn read(&self, file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, AuthorityError> {
+    pub(crate) fn read(&self, file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, AuthorityError> {
         match fs::read(file) {
             Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -404,14 +424,15 @@ fn begin_leaf(
     root: &Root,
     kind: KeyKind,
     holder: &str,
+    days: u32,
 ) -> Result<(X509Builder, PKey<Private>), AuthorityError> {
     let now = validity::now();
-    let end = (now + i64::from(LEAF_DAYS) * DAY).min(root.validity().until);
+    let end = (now + i64::from(days) * DAY).min(root.validity().until);
     if end <= now {
         return Err(AuthorityError::Ended);
     }
     let key = kind.generate()?;
-    let mut builder = make::builder(LEAF_DAYS)?;
+    let mut builder = make::builder(days)?;
     builder.set_not_before(&*Asn1Time::from_unix(now - BACKDATED)?)?;
     builder.set_not_after(&*Asn1Time::from_unix(end)?)?;
     builder.set_subject_name(&*common_name(holder)?)?;

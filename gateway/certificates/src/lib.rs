@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod chain;
 pub mod challenge;
+pub mod devices;
 pub mod fault;
 #[cfg(test)]
 mod fixtures;
@@ -24,6 +25,7 @@ pub mod validity;
 
 pub use authority::Authority;
 pub use chain::Roots;
+pub use devices::Devices;
 pub use fault::Fault;
 pub use names::Name;
 pub use pair::{Certificate, KeyKind, Pair, PairError};

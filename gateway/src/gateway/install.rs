@@ -1,6 +1,9 @@
-//! A certificate put into its slot, on disk and then in force, one at a time.
+//! A certificate put into its slot, on disk and then in force, one at a time; and the devices that
+//! are let in, as they change.
 
-use gateway_certificates::{Authority, Certificate, Plan, Slot, Store, StoreError};
+use std::sync::Arc;
+
+use gateway_certificates::{Authority, Certificate, Plan, Slot, Store, StoreError, devices::Trust};
 
 use super::world::{ChangeError, World};
 
@@ -54,6 +57,26 @@ impl World {
             self.put(slot, certificate, plan).await?;
         }
         Ok(still)
+    }
+
+    /// Root and devices as they lie on disk now, in force also for open connections. What cannot be
+    /// read lets no device in.
+    pub(crate) async fn trust_changed(&self) {
+        let authority = self.authority();
+        let read = tokio::task::spawn_blocking(move || authority.trust()).await;
+        let trust = match read {
+            Ok(Ok(trust)) => trust,
+            Ok(Err(fault)) => {
+                tracing::error!(%fault, "no client certificate is taken");
+                Trust::default()
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "no client certificate is taken");
+                Trust::default()
+            }
+        };
+        self.shared.trust.store(Arc::new(trust));
+        self.shared.reconsider_connections();
     }
 
     async fn put(

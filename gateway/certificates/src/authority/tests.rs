@@ -230,7 +230,7 @@ fn openssl_refuses_what_a_constrained_root_has_signed_beyond_its_names() {
         let signed = |name: &str| {
             let names: Vec<Name> = parsed(&[name]);
             let kind = KeyKind::P256;
-            let (builder, _) = begin_leaf(&root, kind, &holder(&names)).unwrap();
+            let (builder, _) = begin_leaf(&root, kind, &holder(&names), LEAF_DAYS).unwrap();
             server_leaf(builder, &root, &names, kind, &signer).unwrap()
         };
         let (verified, said) = place.openssl_verifies(&signed(good), &SERVER);
