@@ -211,7 +211,10 @@ impl<'a> Shown<'a> {
             trusts: &self.trusts,
             anchors: &self.anchors,
             connections: connections.collect(),
-            tested: address::tested(&ports, &host),
+            tested: address::tested(
+                &ports,
+                &reached.here(&names).unwrap_or_else(|| host.clone()),
+            ),
             is_named,
             host,
             medium,

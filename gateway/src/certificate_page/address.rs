@@ -20,23 +20,27 @@ pub(crate) struct Reached<'a> {
 }
 
 impl Reached<'_> {
-    /// The name that terminals are to use, where `certified` are those in the certificates. One
-    /// that leads a terminal to itself is replaced where there is another.
-    pub(super) fn host(&self, certified: &[Name]) -> Name {
+    /// The name by which the client has reached us, where `certified` are those in the
+    /// certificates; `None`: by none of ours.
+    pub(super) fn here(&self, certified: &[Name]) -> Option<Name> {
         let ours = |name: &Name| {
             let mut known = certified.iter().chain(self.machine);
             known.any(|one| one.covers(name))
         };
         let asked = self.asked.and_then(host_of).filter(ours);
-        let local = self.local.map(|ip| Name::Ip(ip.to_canonical()));
-        let found = asked.or(local);
+        asked.or_else(|| self.local.map(|ip| Name::Ip(ip.to_canonical())))
+    }
+
+    /// The name that terminals are to use: the same, but one that would lead a terminal to itself
+    /// is replaced where there is another.
+    pub(super) fn host(&self, certified: &[Name]) -> Name {
         let leads_here = |name: &Name| match name {
             Name::Dns(name) => name == "localhost",
             Name::Ip(ip) => ip.is_loopback(),
         };
-        match found {
-            Some(found) if !leads_here(&found) => found,
-            found => {
+        match self.here(certified) {
+            Some(here) if !leads_here(&here) => here,
+            here => {
                 let outside = self.machine.iter().filter(|name| !leads_here(name));
                 let outside = outside.min_by_key(|name| {
                     let certified = certified.iter().any(|one| one.covers(name));
@@ -48,7 +52,7 @@ impl Reached<'_> {
                     (!certified, family)
                 });
                 let localhost = || Name::Dns("localhost".to_owned());
-                outside.cloned().or(found).unwrap_or_else(localhost)
+                outside.cloned().or(here).unwrap_or_else(localhost)
             }
         }
     }
@@ -152,6 +156,14 @@ mod tests {
     fn a_terminal_is_not_sent_to_itself() {
         check("localhost:10502", "127.0.0.1", "192.0.2.7");
         check("127.0.0.1:10502", "127.0.0.1", "192.0.2.7");
+        let machine = names(&["localhost", "192.0.2.7"]);
+        let browser = Reached {
+            asked: Some("localhost:10502"),
+            local: None,
+            machine: &machine,
+        };
+        let here = browser.here(&[]).unwrap().to_string();
+        assert_eq!(here, "localhost", "the test goes where the page came from");
         let alone = Reached {
             asked: Some("127.0.0.1"),
             local: Some(IpAddr::from([127, 0, 0, 1])),

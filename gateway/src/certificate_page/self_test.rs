@@ -35,6 +35,9 @@ pub(super) fn failures(shared: &Shared, client: ClientAddr, since: Moment) -> Ve
 /// What the gateway saw, and what to do about it.
 pub(super) fn words(reason: &str, language: Language) -> String {
     let saw = why::reason(reason, language);
+    let mut letters = saw.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let saw: String = first.chain(letters).collect();
     match messages::find(language, &format!("certificate-page-advice-{reason}")) {
         Some(advice) => format!("{saw}. {advice}"),
         None => format!("{saw}."),
