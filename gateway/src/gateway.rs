@@ -39,6 +39,7 @@ pub(crate) use self::{
     world::{ChangeError, World},
 };
 use crate::{
+    acme::Acme,
     administration::Administration,
     backend_client::{BackendAddress, Wait},
     certificates::Shelf,
@@ -183,6 +184,11 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         shared: Arc::clone(&shared),
         listeners: Arc::clone(&listeners),
         lists: Arc::new(ListWatch::new(cache)),
+        acme: Acme::new(
+            Store::new(data.join("tls")),
+            Arc::clone(&shared.challenges),
+            Arc::clone(&listeners),
+        ),
         status: Arc::clone(&status),
         backend,
         shelf: Arc::new(Shelf::new(Store::new(data.join("tls")))),

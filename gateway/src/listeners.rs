@@ -106,6 +106,16 @@ pub(crate) enum PortFault {
     NoCertificate { cause: Arc<CertificateFault> },
 }
 
+/// Who answers on a port, for as long as an order runs.
+pub(crate) enum Lent {
+    /// A port of ours in the scheme that was asked for.
+    Ours,
+    /// A port of ours, but http in place of https or the other way round.
+    OtherScheme,
+    /// Nobody did.
+    Free(TcpListener),
+}
+
 /// State of a wanted port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PortState {
@@ -237,6 +247,23 @@ impl Listeners {
     /// Whether nobody holds the port, which is bound for a moment.
     pub(crate) fn try_port(&self, port: u16) -> Result<(), PortFault> {
         bind(&self.claim(Holder::Server, port)).map(drop)
+    }
+
+    /// A port for the challenges of an order.
+    ///
+    /// # Errors
+    /// Somebody else holds it, or it may not be had.
+    pub(crate) async fn lend(&self, port: u16, https: bool) -> Result<Lent, PortFault> {
+        let bound = self.bound.lock().await;
+        let ours = bound
+            .open
+            .values()
+            .find(|open| open.listener.address.port() == port);
+        match ours {
+            Some(open) if open.listener.serving().https == https => Ok(Lent::Ours),
+            Some(_) => Ok(Lent::OtherScheme),
+            None => bind(&self.claim(Holder::Server, port)).map(Lent::Free),
+        }
     }
 
     /// Brings the bound ports to `wanted`.

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    acme::{self, OrderFault},
+    acme::OrderFault,
     gateway::{InstallError, World},
     messages::{self, Language},
 };
@@ -76,6 +76,15 @@ pub(crate) enum RenewalFault {
 }
 
 impl RenewalFault {
+    /// How long whom we asked wants to be left alone, in seconds.
+    fn wait(&self) -> i64 {
+        let told = match self {
+            Self::Order(fault) => fault.told_to_wait,
+            _ => None,
+        };
+        told.map_or(0, |told| i64::try_from(told.as_secs()).unwrap_or(0))
+    }
+
     fn words(&self, language: Language) -> String {
         match self {
             Self::Authority(AuthorityError::KeyAway) => {
@@ -192,7 +201,7 @@ async fn renew(world: &Arc<World>, one: &mut Renewing) {
     };
     let now = validity::now();
     one.attempts
-        .failed(now, &fault.words(world.shared.language()));
+        .failed(now, &fault.words(world.shared.language()), fault.wait());
     one.next = one.attempts.next(one.subject, now);
     tracing::error!(
         certificate = slot,
@@ -216,7 +225,7 @@ async fn renew(world: &Arc<World>, one: &mut Renewing) {
 async fn renewed(world: &Arc<World>, one: &Renewing) -> Result<bool, RenewalFault> {
     let certificate = match &one.plan {
         Plan::Authority(wish) => issued(world, wish.clone()).await?,
-        Plan::Acme(wish) => timeout(ORDER_LIMIT, acme::order(world, &one.slot, wish))
+        Plan::Acme(wish) => timeout(ORDER_LIMIT, world.acme.order(wish))
             .await
             .map_err(|_elapsed| RenewalFault::TimedOut)??,
         Plan::Imported | Plan::SelfSigned(_) => return Ok(false),

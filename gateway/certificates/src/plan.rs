@@ -59,6 +59,25 @@ pub enum Challenge {
     TlsAlpn01,
 }
 
+impl Challenge {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
+
+    /// The port that every ACME server asks.
+    #[must_use]
+    pub fn public_port(self) -> u16 {
+        match self {
+            Self::Http01 => 80,
+            Self::TlsAlpn01 => 443,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

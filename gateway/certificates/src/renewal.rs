@@ -12,6 +12,8 @@ use crate::{Certificate, Validity, validity::DAY};
 const FIRST_PAUSE: i64 = 60;
 const LONGEST_PAUSE: i64 = DAY;
 /// The shop stands still then.
+/// Rate limits are counted by the week.
+const LONGEST_WAIT: i64 = 7 * DAY;
 const LONGEST_PAUSE_AFTER_THE_END: i64 = 60 * 60;
 /// A fault's sentence is cut to so many characters: it may come from another's server.
 const WORDS_LIMIT: usize = 1000;
@@ -32,6 +34,14 @@ pub struct Failure {
     /// Unix seconds.
     pub at: i64,
     pub words: String,
+    /// For so many seconds more, whom we asked wants to be left alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wait: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(wait: &i64) -> bool {
+    *wait == 0
 }
 
 /// What a slot has now, as far as renewing it goes.
@@ -63,11 +73,12 @@ impl Subject {
 }
 
 impl Attempts {
-    pub fn failed(&mut self, now: i64, words: &str) {
+    pub fn failed(&mut self, now: i64, words: &str, wait: i64) {
         self.failures = self.failures.saturating_add(1);
         self.last = Some(Failure {
             at: now,
             words: words.chars().take(WORDS_LIMIT).collect(),
+            wait: wait.clamp(0, LONGEST_WAIT),
         });
     }
 
@@ -90,7 +101,7 @@ impl Attempts {
             Some(_) | None => pause.min(LONGEST_PAUSE_AFTER_THE_END),
         };
         let seed = subject.map_or(0, |subject| subject.seed);
-        failure.at + pause - share(pause / 10, seed)
+        failure.at + failure.wait.max(pause - share(pause / 10, seed))
     }
 }
 
@@ -124,7 +135,7 @@ mod tests {
                 return tries;
             }
             tries.push(now);
-            attempts.failed(now, "no");
+            attempts.failed(now, "no", 0);
         }
     }
 
@@ -135,6 +146,19 @@ mod tests {
             let due = 397 * DAY - 397 * DAY / 3;
             assert!((due..=due + DAY).contains(&next), "{next}");
         }
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is_asked_no_sooner_and_for_a_week_at_most() {
+        let next = |wait| {
+            let mut attempts = Attempts::default();
+            attempts.failed(0, "too often", wait);
+            attempts.next(Some(subject(90 * DAY, 0)), 0)
+        };
+        assert_eq!(next(0), 60);
+        assert_eq!(next(30), 60);
+        assert_eq!(next(3 * 60 * 60), 3 * 60 * 60);
+        assert_eq!(next(i64::MAX), 7 * DAY);
     }
 
     #[test]
@@ -150,7 +174,7 @@ mod tests {
         let mut attempts = Attempts::default();
         assert_eq!(attempts.next(None, 1000), 1000);
         for _ in 0..50 {
-            attempts.failed(1000, "no");
+            attempts.failed(1000, "no", 0);
         }
         assert_eq!(attempts.next(None, 1000), 1000 + 60 * 60);
     }
@@ -158,7 +182,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_delays_nothing() {
         let mut attempts = Attempts::default();
-        attempts.failed(50 * DAY, "no");
+        attempts.failed(50 * DAY, "no", 0);
         assert_eq!(
             attempts.next(Some(subject(90 * DAY, 3)), 10 * DAY),
             10 * DAY
@@ -168,7 +192,7 @@ mod tests {
     #[test]
     fn the_words_of_a_failure_are_bounded_and_survive_a_restart() {
         let mut attempts = Attempts::default();
-        attempts.failed(7, &"ю".repeat(5000));
+        attempts.failed(7, &"ю".repeat(5000), 0);
         let kept: Attempts =
             serde_json::from_slice(&serde_json::to_vec(&attempts).unwrap()).unwrap();
         assert_eq!(kept, attempts);
@@ -204,7 +228,7 @@ mod tests {
             now in 0..i64::MAX / 4,
             seed: u64,
         ) {
-            let last = Some(Failure { at, words: String::new() });
+            let last = Some(Failure { at, words: String::new(), wait: 0 });
             let validity = Validity { from, until };
             let next = Attempts { failures, last }.next(Some(Subject { validity, seed }), now);
             prop_assert!(next <= now.max(at) + LONGEST_PAUSE);

@@ -12,7 +12,7 @@ use openssl::{
     pkey::{PKey, Private},
     sha::sha256,
     stack::Stack,
-    x509::{X509Req, X509ReqBuilder},
+    x509::{X509NameBuilder, X509NameRef, X509Req, X509ReqBuilder},
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -49,14 +49,28 @@ struct Kept {
 
 impl Request {
     pub fn make(names: Vec<Name>, kind: KeyKind) -> Result<Self, ErrorStack> {
+        let first = names.iter().find(|name| matches!(name, Name::Dns(_)));
+        // Authorities put it into the subject; a name goes there before an address.
+        let first = first.or(names.first()).map(Name::to_string);
+        let subject = common_name(&first.unwrap_or_default())?;
+        Self::with_subject(names, kind, &subject)
+    }
+
+    /// For ACME: Let's Encrypt reads a common name as a DNS name, also where it is an address.
+    pub fn without_subject(names: Vec<Name>, kind: KeyKind) -> Result<Self, ErrorStack> {
+        let nobody = X509NameBuilder::new()?.build();
+        Self::with_subject(names, kind, &nobody)
+    }
+
+    fn with_subject(
+        names: Vec<Name>,
+        kind: KeyKind,
+        subject: &X509NameRef,
+    ) -> Result<Self, ErrorStack> {
         let key = kind.generate()?;
         let mut builder = X509ReqBuilder::new()?;
         builder.set_version(0)?;
-        // Authorities put it into the subject; a name goes there before an address.
-        let first = names.iter().find(|name| matches!(name, Name::Dns(_)));
-        let first = first.or(names.first()).map(Name::to_string);
-        let subject = common_name(&first.unwrap_or_default())?;
-        builder.set_subject_name(&subject)?;
+        builder.set_subject_name(subject)?;
         builder.set_pubkey(&key)?;
         let alternative = alternative_names(&names, &builder.x509v3_context(None))?;
         let mut extensions = Stack::new()?;

@@ -354,7 +354,7 @@ mod tests {
         store.install(&Slot::Server, &made, &plan).unwrap();
         let mut attempts = store.attempts(&Slot::Server).unwrap();
         assert_eq!(attempts, Attempts::default());
-        attempts.failed(1000, "away");
+        attempts.failed(1000, "away", 0);
         store.keep_attempts(&Slot::Server, &attempts).unwrap();
         assert_eq!(store.attempts(&Slot::Server).unwrap(), attempts);
         store.install(&Slot::Server, &made, &plan).unwrap();

@@ -20,6 +20,7 @@ use openssl::ssl::SslContext;
 use tokio::time::timeout;
 
 use crate::{
+    acme::Acme,
     backend_client::BackendAddress,
     certificate_page::{self, Notice},
     certificates::{CertificateFault, Choice, InUse, Shelf},
@@ -45,6 +46,7 @@ pub(crate) struct World {
     pub(super) listeners: Arc<Listeners>,
     pub(crate) lists: Arc<ListWatch>,
     pub(super) shelf: Arc<Shelf>,
+    pub(crate) acme: Acme,
     pub(crate) status: Arc<Status>,
     pub(crate) backend: Option<BackendAddress>,
     pub(super) certificates: Mutex<Option<Arc<Certificates>>>,

@@ -654,3 +654,29 @@ help-arg-document = Id of the document
 help-arg-from = Name of a backup as document backups shows it, or the path of a file
 help-arg-at = From the last backup no later than this: "02.03.2026 09:14:55" or "2026-03-02 09:14"
 help-arg-replace = Replace the document if it exists
+
+## Orders at an ACME server
+
+acme-no-names = Name what the certificate is for, with --name: as terminals call this server, a DNS name or an address.
+acme-star = { $name }: a name with a star can be proven over DNS alone (challenge dns-01), which the gateway does not do. Name each server by itself, or get this certificate with another program and bring it with "gateway cert import".
+acme-authority = The file given with --authority is no PEM certificate: { $cause }
+acme-not-https = The address of an ACME server begins with https://, this one does not: { $server }
+acme-untrusted = { $server } shows a certificate that this machine does not trust: { $cause }. Is the machine's clock right, is the package ca-certificates installed? Give the root of a server in your own house with --authority FILE.
+acme-away = { $server } cannot be asked: { $cause }. Does this machine reach the internet, and does its firewall let it out to port 443? Everything stays as it is.
+acme-rate-limited = { $server } has given out too many certificates for { $names } of late, or refused too many orders: { $cause }
+acme-rejected = { $server } gives no certificate for { $names }: { $cause }. A name must exist on the internet (not .local), an address must be public, and not every server has certificates for addresses.
+acme-external-account = { $server } knows only accounts that were opened on its web page (external account binding), which the gateway does not do. Take Let's Encrypt, or another program and "gateway cert import".
+acme-caa = { $name }: a CAA record in DNS forbids this authority to give out certificates ({ $cause }). Add the authority to the record where the domain is kept.
+acme-refused = { $server } refuses the order for { $names }: { $cause }
+acme-dns = { $name } is not found in DNS: { $cause }. Where the domain is kept, it needs a record A (or AAAA) with the public address of this server; a new one is seen after up to an hour.
+acme-connection = The authority did not get through to port { $public } of { $name }: { $cause }. Check from outside: the name leads to this server's public address, the router hands port { $public } on to port { $port } of this machine, no firewall closes it, and, where the port is one of the gateway's own, its lists let everybody in while the order runs.
+acme-other-answer = On port { $public } of { $name } somebody else has answered: { $cause }. The name leads to another server, or the router hands port { $public } to another machine or program than port { $port } here; an AAAA record may lead elsewhere than the A record.
+acme-not-proven = { $name } was not found to be yours by { $challenge }: { $cause }
+acme-no-such-challenge = { $server } does not offer { $challenge } for { $name }. Take the other one: --challenge http-01 or --challenge tls-alpn-01.
+acme-no-such-profile = { $server } has no profile "{ $name }"; it has: { $cause }
+acme-port = { $cause }. The challenge { $challenge } is answered there while the order runs. Free the port, or take another with --port and let the router hand port { $public } from outside on to it.
+acme-other-scheme = Port { $port } is one of the gateway's own, but not of the kind that { $challenge } needs (http-01: without TLS, tls-alpn-01: with it). Take the other challenge, or another port with --port.
+acme-timed-out = Not done after { $cause } s: { $server } is slow, or the challenge was looked at in vain. Try again later; everything stays as it is.
+acme-unfit = What { $server } has sent is no certificate to serve: { $cause }. Is the machine's clock right?
+acme-odd = The order at { $server } failed: { $cause }
+acme-later = It wants to be asked again in { $minutes } min at the earliest.
