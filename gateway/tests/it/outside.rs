@@ -3,7 +3,9 @@
 
 mod clients;
 mod clock;
+mod java;
 mod scanners;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -42,14 +44,32 @@ impl Shop {
             issued.key.display()
         );
         let root = authority.file().to_owned();
-        Self::with(folder, &certificate, root)
+        Self::listening("0.0.0.0", folder, &certificate, root)
+    }
+
+    /// Its certificate is the one that a first start makes. On 127.0.0.1 alone: there is no other
+    /// address for the page to name.
+    #[track_caller]
+    fn with_test_certificate(more: &str) -> Self {
+        let folder = tempdir().unwrap();
+        let root = folder.path().join("data/tls/test.pem");
+        Self::listening("127.0.0.1", folder, more, root)
+    }
+
+    /// The thumbprint that a start prints.
+    #[track_caller]
+    fn thumbprint_on_the_screen(&self) -> String {
+        let told = self.gateway.process.stdout();
+        let mut lines = told.lines().map(str::trim);
+        let line = lines.find_map(|line| line.strip_prefix("SHA-256"));
+        line.expect("a thumbprint").trim().to_owned()
     }
 
     #[track_caller]
-    fn with(folder: TempDir, more: &str, root: PathBuf) -> Self {
+    fn listening(listen: &str, folder: TempDir, more: &str, root: PathBuf) -> Self {
         let data = folder.path().join("data");
         let yaml = format!(
-            "language: en\ndata: {}\nlisten: 0.0.0.0\nlog: {{to: stderr, level: info}}\n\
+            "language: en\ndata: {}\nlisten: {listen}\nlog: {{to: stderr, level: info}}\n\
              metrics: 127.0.0.1:0\nserver: {{port: 0, https: true}}\nbackend: embedded\n{more}",
             data.display()
         );

@@ -1,14 +1,14 @@
 //! Clients log in and read a document when they are given the root; without it, and under a name
 //! that the certificate has not, they refuse, and no request of theirs arrives.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use harness::{
     Dial, eventually,
     tool::{self, Outcome},
 };
 
-use super::{DOCUMENT, DOCUMENT_NAME, Shop, own_file};
+use super::{DOCUMENT, DOCUMENT_NAME, Shop, java, own_file};
 use crate::house::{encoded, session_query};
 
 /// Where a client goes, and whom it trusts; `None`: whom the system trusts.
@@ -59,7 +59,7 @@ fn gnutls_with_the_root_reads_a_document_and_without_it_does_not() {
 #[test]
 fn java_with_the_root_reads_a_document_and_without_it_does_not() {
     Program {
-        visit: java,
+        visit: by_java,
         unknown: "PKIX path building failed",
         other_name: "No subject alternative names matching IP address 127.0.0.2 found",
     }
@@ -168,37 +168,14 @@ fn node_by_environment(visit: &Visit<'_>) -> Outcome {
 }
 
 /// The root goes into a fresh truststore by keytool; without one, Java's own is asked.
-fn java(visit: &Visit<'_>) -> Outcome {
-    let store = visit.root.map(|root| truststore(visit.shop, root));
-    let store = store.map(|store| {
-        let file = format!("-Djavax.net.ssl.trustStore={}", store.display());
-        [
-            file,
-            format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}"),
-        ]
-    });
-    let source = own_file("programs/Terminal.java").display().to_string();
-    let words = store
-        .into_iter()
-        .flatten()
-        .chain([source])
-        .chain(visit.errand());
-    tool::run("java", words, "")
-}
-
-/// Truststores have one, though they keep no secret.
-const PASSWORD: &str = "changeit";
-
-fn truststore(shop: &Shop, root: &Path) -> PathBuf {
-    let store = shop.path().join("trust.p12");
-    if !store.exists() {
-        let (root, store) = (root.to_str().unwrap(), store.to_str().unwrap());
-        let import = ["-importcert", "-noprompt", "-alias", "root", "-file", root];
-        let into = ["-keystore", store, "-storepass", PASSWORD];
-        let outcome = tool::run("keytool", import.iter().chain(&into), "");
-        assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    }
-    store
+fn by_java(visit: &Visit<'_>) -> Outcome {
+    let shop = visit.shop;
+    let trust = match visit.root {
+        Some(root) => java::truststore(shop.path(), root),
+        None => java::Trust::System,
+    };
+    let base = shop.base(visit.host);
+    java::terminal(&trust, &base, &shop.name, &shop.password, None)
 }
 
 fn curl(visit: &Visit<'_>) -> Outcome {
