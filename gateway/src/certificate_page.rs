@@ -14,8 +14,8 @@ mod self_test;
 
 use std::{net::IpAddr, sync::Arc};
 
-use backend_types::{DatabaseId, Mode};
-use gateway_certificates::{Name, names};
+use backend_types::DatabaseId;
+use gateway_certificates::Name;
 use gateway_policy::{ClientAddr, Moment, admit::Verdict, head::Head, refusal::Refusal};
 use openssl::x509::X509;
 
@@ -31,40 +31,53 @@ use crate::{
 /// Begins the name of every file that the page hands out.
 const FILE: &str = "smarts-gateway";
 
-/// What there is to tell, as of the last change of ports or certificates.
+/// What there is to tell, as of the last change of ports or certificates, and looked at anew every
+/// minute: a page is made of it without asking anybody.
 #[derive(Default)]
 pub(crate) struct Notice {
-    /// The one address on which our ports listen; absent: every one of the machine.
-    pub(crate) listen: Option<IpAddr>,
-    /// The root of our own authority.
-    pub(crate) root: Option<X509>,
+    /// Names of the machine by which our ports are reached.
+    pub(crate) machine: Vec<Name>,
     /// Absent while the server is stopped.
     pub(crate) server: Option<Port>,
     pub(crate) databases: Vec<Database>,
 }
 
-impl Notice {
-    /// Names of the machine by which our ports are reached.
-    fn machine(&self) -> Vec<Name> {
-        self.listen
-            .map_or_else(names::of_this_machine, |ip| vec![Name::Ip(ip)])
-    }
-}
-
 /// An open port.
 pub(crate) struct Port {
-    pub(crate) number: u16,
-    pub(crate) https: bool,
-    pub(crate) certificate: Served,
+    number: u16,
+    https: bool,
+    trust: Trust,
+    /// Those in its certificate.
+    names: Vec<Name>,
+    /// Of what it shows; `None`: nothing.
+    thumbprint: Option<String>,
 }
 
 pub(crate) struct Database {
     pub(crate) id: DatabaseId,
     pub(crate) name: String,
-    pub(crate) mode: Mode,
     pub(crate) https: bool,
     /// Absent while its data server port is closed.
     pub(crate) port: Option<Port>,
+}
+
+impl Port {
+    /// `root` is that of our own authority, where there is one.
+    pub(crate) fn new(number: u16, https: bool, served: &Served, root: Option<&X509>) -> Self {
+        let in_use = served.as_ref().ok().filter(|_| https);
+        let pairs = in_use.map(|in_use| in_use.certificate.pairs());
+        let pairs = pairs.into_iter().flatten();
+        Self {
+            number,
+            https,
+            trust: match https {
+                true => Trust::of(served, root),
+                false => Trust::Nothing,
+            },
+            names: pairs.flat_map(|pair| pair.names()).collect(),
+            thumbprint: in_use.map(|in_use| in_use.certificate.thumbprint()),
+        }
+    }
 }
 
 /// What of a request the page is made from.
@@ -105,7 +118,7 @@ fn admitted(shared: &Shared, asked: &Asked<'_>) -> Result<Answer, Refusal> {
         let reached = Reached {
             asked: Some(head.host()),
             local: asked.local,
-            machine: &notice.machine(),
+            machine: &notice.machine,
         };
         let medium = Medium::Port {
             since: shared.now(),
@@ -142,7 +155,7 @@ pub(crate) fn as_file(notice: &Notice, host: Option<Name>, language: Language) -
     let asked = host.as_ref().map(Name::to_string);
     let machine = match &host {
         Some(host) => vec![host.clone()],
-        None => notice.machine(),
+        None => notice.machine.clone(),
     };
     let reached = Reached {
         asked: asked.as_deref(),
@@ -157,7 +170,7 @@ struct Shown<'a> {
     notice: &'a Notice,
     databases: Vec<&'a Database>,
     /// What the ports show, each certificate once.
-    trusts: Vec<Trust>,
+    trusts: Vec<&'a Trust>,
     /// What is to be installed, each once.
     anchors: Vec<Arc<Anchor>>,
 }
@@ -165,20 +178,17 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn of(notice: &'a Notice, admitted: impl Fn(&&Database) -> bool) -> Self {
         let databases = notice.databases.iter();
-        let databases: Vec<&Database> = databases
-            .filter(|one| one.mode == Mode::Server)
-            .filter(|one| admitted(one))
-            .collect();
+        let databases: Vec<&Database> = databases.filter(admitted).collect();
         let ports = databases.iter().filter_map(|one| one.port.as_ref());
-        let mut trusts: Vec<Trust> = Vec::new();
-        for port in notice.server.iter().chain(ports).filter(|port| port.https) {
-            let trust = Trust::of(&port.certificate, notice.root.as_ref());
+        let ports = notice.server.iter().chain(ports);
+        let mut trusts: Vec<&Trust> = Vec::new();
+        for Port { trust, .. } in ports.filter(|port| port.https) {
             if !trusts.contains(&trust) {
                 trusts.push(trust);
             }
         }
         let mut anchors: Vec<Arc<Anchor>> = Vec::new();
-        for anchor in trusts.iter().filter_map(Trust::anchor) {
+        for anchor in trusts.iter().filter_map(|trust| trust.anchor()) {
             if !anchors.contains(anchor) {
                 anchors.push(Arc::clone(anchor));
             }
@@ -196,9 +206,7 @@ impl<'a> Shown<'a> {
         let ports: Vec<&Port> = self.notice.server.iter().chain(ports).collect();
         let names: Vec<Name> = ports
             .iter()
-            .filter_map(|port| port.certificate.as_ref().ok())
-            .flat_map(|in_use| in_use.certificate.pairs())
-            .flat_map(|pair| pair.names())
+            .flat_map(|port| port.names.iter().cloned())
             .collect();
         let host = reached.host(&names);
         let is_named = names.iter().any(|name| name.covers(&host));

@@ -89,10 +89,8 @@ pub(super) fn tested(ports: &[&Port], host: &Name) -> Vec<String> {
     let mut thumbprints = Vec::new();
     let mut origins = Vec::new();
     for port in ports.iter().filter(|port| port.https) {
-        let thumbprint = port.certificate.as_ref().ok();
-        let thumbprint = thumbprint.map(|in_use| in_use.certificate.thumbprint());
-        if !thumbprints.contains(&thumbprint) {
-            thumbprints.push(thumbprint);
+        if !thumbprints.contains(&&port.thumbprint) {
+            thumbprints.push(&port.thumbprint);
             origins.push(origin(port, host));
         }
     }

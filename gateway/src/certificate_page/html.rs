@@ -40,7 +40,7 @@ pub(super) enum Medium {
 
 /// What one reader sees.
 pub(super) struct View<'a> {
-    pub(super) trusts: &'a [Trust],
+    pub(super) trusts: &'a [&'a Trust],
     pub(super) anchors: &'a [Arc<Anchor>],
     pub(super) connections: Vec<(&'a Database, Option<String>)>,
     /// https origins to try.
@@ -171,7 +171,7 @@ impl View<'_> {
         }
         for (number, anchor) in self.anchors.iter().enumerate() {
             let itself = Trust::Itself(Arc::clone(anchor));
-            self.anchor(out, number, anchor, self.trusts.contains(&itself));
+            self.anchor(out, number, anchor, self.trusts.contains(&&itself));
         }
         if !self.is_named && !self.trusts.is_empty() {
             let host = self.host.to_string();

@@ -25,18 +25,13 @@ fn in_use(pairs: Vec<Pair>) -> Served {
 }
 
 fn port(number: u16, certificate: &Served) -> Port {
-    Port {
-        number,
-        https: true,
-        certificate: certificate.clone(),
-    }
+    Port::new(number, true, certificate, None)
 }
 
 fn database(id: &str, name: &str, own: Option<Port>) -> Database {
     Database {
         id: id.parse().unwrap(),
         name: name.to_owned(),
-        mode: Mode::Server,
         https: true,
         port: own,
     }
@@ -46,8 +41,7 @@ fn shop() -> Notice {
     let certificate = served(&["localhost", "192.0.2.7"]);
     let id = "21e6d501-e8c1-44e0-b0cd-f30a369b1822";
     Notice {
-        listen: None,
-        root: None,
+        machine: Vec::new(),
         server: Some(port(10501, &certificate)),
         databases: vec![database(id, HOSTILE, Some(port(9706, &certificate)))],
     }
@@ -75,10 +69,7 @@ fn a_database_that_the_server_port_does_not_serve_is_reached_by_its_own() {
         ["https://192.0.2.7:9706"]
     );
     let certificate = served(&["192.0.2.7"]);
-    notice.server = Some(Port {
-        https: false,
-        ..port(10501, &certificate)
-    });
+    notice.server = Some(Port::new(10501, false, &certificate, None));
     assert_eq!(
         qr::texts(&page(&notice, "192.0.2.7")),
         ["https://192.0.2.7:9706"]
@@ -152,10 +143,10 @@ sys.stdout.write(payload['PayloadContent'].hex())";
 #[test]
 fn the_fingerprint_is_read_in_numbered_lines_of_four_groups() {
     let notice = shop();
-    let Ok(in_use) = &notice.server.as_ref().unwrap().certificate else {
-        panic!("a certificate");
+    let Trust::Itself(anchor) = &notice.server.as_ref().unwrap().trust else {
+        panic!("signed by itself");
     };
-    let sha256 = in_use.certificate.main().unwrap().thumbprint_sha256();
+    let sha256 = &anchor.sha256;
     let page = page(&notice, "192.0.2.7");
     let digits: Vec<char> = sha256.chars().collect();
     for line in digits.chunks(16) {
@@ -184,9 +175,7 @@ fn an_unusable_certificate_is_told_and_plain_http_too() {
         one.https = false;
         one.port = None;
     }
-    if let Some(server) = &mut notice.server {
-        server.https = false;
-    }
+    notice.server = Some(Port::new(10501, false, &served(&["192.0.2.7"]), None));
     let plain = page(&notice, "192.0.2.7");
     assert!(plain.contains("works without encryption"), "{plain}");
     let expected = "http://192.0.2.7:10501/21e6d501-e8c1-44e0-b0cd-f30a369b1822";

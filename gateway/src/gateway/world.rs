@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 use backend_types::{DatabaseId, Mode};
-use gateway_certificates::Slot;
+use gateway_certificates::{Name, Slot, names};
 use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
 use openssl::ssl::SslContext;
@@ -414,38 +414,43 @@ impl World {
     }
 
     /// What the certificate page tells, as the ports are now.
-    async fn put_up(&self, directory: &Directory, certificates: &Certificates) {
-        let authority = self.authority();
-        let root = tokio::task::spawn_blocking(move || authority.root().ok().flatten());
-        // One that cannot be read is none to hand out.
-        let root = root.await.ok().flatten().map(|root| root.certificate);
-        let open = |holder: Holder, https, certificate: &Choice| {
-            let address = self.listeners.state(&holder)?.address?;
-            Some(certificate_page::Port {
-                number: address.port(),
-                https,
-                certificate: certificate.served(),
-            })
-        };
-        let databases = directory.databases().iter().map(|database| {
-            let holder = Holder::Data(database.id.clone());
-            certificate_page::Database {
-                id: database.id.clone(),
-                name: database.name.clone(),
-                https: database.https,
-                mode: database.mode,
-                port: open(holder, database.https, &database.certificate),
+    async fn put_up(&self, directory: &Arc<Directory>, certificates: &Arc<Certificates>) {
+        let (directory, certificates) = (Arc::clone(directory), Arc::clone(certificates));
+        let (listeners, authority) = (Arc::clone(&self.listeners), self.authority());
+        let server = self.server_in_force();
+        let notice = tokio::task::spawn_blocking(move || {
+            // One that cannot be read is none to hand out.
+            let root = authority.root().ok().flatten().map(|root| root.certificate);
+            let open = |holder: Holder, https, certificate: &Choice| {
+                let number = listeners.state(&holder)?.address?.port();
+                let (served, root) = (certificate.served(), root.as_ref());
+                Some(certificate_page::Port::new(number, https, &served, root))
+            };
+            let databases = directory.databases().iter();
+            let databases = databases.filter(|database| database.mode == Mode::Server);
+            let databases = databases.map(|database| {
+                let holder = Holder::Data(database.id.clone());
+                certificate_page::Database {
+                    id: database.id.clone(),
+                    name: database.name.clone(),
+                    https: database.https,
+                    port: open(holder, database.https, &database.certificate),
+                }
+            });
+            Notice {
+                machine: match listeners.only_address() {
+                    Some(ip) => vec![Name::Ip(ip)],
+                    None => names::of_this_machine(),
+                },
+                server: server
+                    .and_then(|server| open(Holder::Server, server.https, &certificates.server)),
+                databases: databases.collect(),
             }
         });
-        let server = self.server_in_force();
-        let server =
-            server.and_then(|server| open(Holder::Server, server.https, &certificates.server));
-        self.shared.notice.store(Arc::new(Notice {
-            listen: self.listeners.only_address(),
-            root,
-            server,
-            databases: databases.collect(),
-        }));
+        match notice.await {
+            Ok(notice) => self.shared.notice.store(Arc::new(notice)),
+            Err(fault) => tracing::error!(%fault, "the certificate page tells what was before"),
+        }
     }
 
     /// With the newest directory that the backend has offered, else with the one in force.
