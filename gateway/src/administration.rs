@@ -6,6 +6,7 @@
 //! | `POST /databases` | [`backend_types::Changes`], all or none: [`databases`] |
 //! | `GET`, `POST /databases/{id}/lists/{whitelist\|blacklist}` | a list shown or changed: [`lists`] |
 //! | `GET /why?address=A` | [`crate::why::Report`] |
+//! | `/certificates/…` | certificates shown and changed: [`certificates`] |
 //! | `GET /server`, `POST /server/edit`, `/server/stop`, `/server/start`; `POST /reload` | [`server`] |
 //! | `/databases/{id}/api/v1/…` | the backend's REST API, as its administrator: [`entities`] |
 //!
@@ -13,6 +14,7 @@
 //! in the language of `Accept-Language`, and `error.paste` where a file has to be changed by hand.
 //! Who may ask is `http_service`'s: nobody comes here over a network.
 
+pub(crate) mod certificates;
 mod databases;
 mod entities;
 pub(crate) mod lists;
@@ -173,6 +175,28 @@ impl Administration {
                 let (database, change) = (self.database(id, language)?, read(body).await?);
                 let changed = self.change_list(database, kind, change, language);
                 good(&changed.await?)
+            }
+            (&Method::GET, ["certificates"]) => good(&self.certificates(language).await?),
+            (_, ["certificates", slot, word @ ..]) => {
+                let slot = self.slot(slot, language)?;
+                match (&head.method, word) {
+                    (&Method::POST, ["self-signed"]) => {
+                        let wished = read(body).await?;
+                        good(&self.make_self_signed(slot, wished, language).await?)
+                    }
+                    (&Method::POST, ["requests"]) => {
+                        good(&self.make_request(slot, read(body).await?, language).await?)
+                    }
+                    (&Method::DELETE, ["requests", id]) => {
+                        let id = (*id).to_owned();
+                        good(&self.forget_request(slot, id, language).await?)
+                    }
+                    (&Method::POST, ["import"]) => {
+                        good(&self.import(slot, read(body).await?, language).await?)
+                    }
+                    (&Method::DELETE, []) => good(&self.remove_certificate(slot, language).await?),
+                    _ => Err(Refused::not_here(language)),
+                }
             }
             (&Method::GET, ["why"]) => good(&self.why(head.uri.query(), language).await?),
             _ => Err(Refused::not_here(language)),

@@ -13,9 +13,10 @@ mod shelf;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
-use gateway_certificates::{Certificate, PairError, StoreError, validity};
+use gateway_certificates::{Certificate, PairError, Plan, StoreError, validity};
 use gateway_config::Cause;
 use openssl::error::ErrorStack;
+use serde::{Deserialize, Serialize};
 
 use self::shelf::Shelved;
 pub(crate) use self::shelf::{LOOK_EVERY, Shelf};
@@ -26,8 +27,35 @@ use crate::messages::{self, Language};
 pub(crate) struct InUse {
     pub(crate) certificate: Certificate,
     pub(crate) file: PathBuf,
-    /// Made by ourselves at the first start, because there is no other.
-    pub(crate) is_test: bool,
+    pub(crate) origin: Origin,
+}
+
+/// How a certificate came to be served, and so who renews it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// Made at the first start, because there was no other.
+    Test,
+    /// The configuration names its files.
+    Files,
+    /// Brought by the administrator.
+    Imported,
+    /// Made by ourselves, as the administrator wished.
+    SelfSigned,
+    /// Of our own authority.
+    Authority,
+    Acme,
+}
+
+impl From<&Plan> for Origin {
+    fn from(plan: &Plan) -> Self {
+        match plan {
+            Plan::Imported => Self::Imported,
+            Plan::SelfSigned(_) => Self::SelfSigned,
+            Plan::Authority(_) => Self::Authority,
+            Plan::Acme(_) => Self::Acme,
+        }
+    }
 }
 
 /// What a port has to show, or why there is nothing.
@@ -50,6 +78,11 @@ impl Choice {
     /// The last good one, whatever has become of its files.
     pub(crate) fn served(&self) -> Served {
         self.chosen().served()
+    }
+
+    /// Whether both come to the same certificate.
+    pub(crate) fn shows_as(&self, other: &Self) -> bool {
+        std::ptr::eq(self.chosen(), other.chosen())
     }
 
     /// Why what the files hold now is not what is served.

@@ -32,6 +32,7 @@ macro_rules! out {
     };
 }
 
+mod cert;
 mod check;
 mod database;
 mod doctype;
@@ -71,6 +72,8 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Status(status::Status),
+    #[command(subcommand)]
+    Cert(cert::Cert),
     #[command(subcommand)]
     Database(database::Database),
     #[command(subcommand)]
@@ -217,6 +220,7 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         Some(Command::Run(run)) => run::run(run, data, language),
         Some(Command::Check(check)) => check.run(&session),
         Some(Command::Status(status)) => status.run(&session),
+        Some(Command::Cert(cert)) => cert.run(&session),
         Some(Command::Database(first)) => {
             let further = further.into_iter().filter_map(|one| match one.command {
                 Some(Command::Database(further)) => Some(further),

@@ -164,6 +164,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
                 .collect(),
             server: Some(ServerPort::from(&config.server)),
             server_in_force: Some(ServerPort::from(&config.server)),
+            server_certificate: None,
             certificate_page: config.certificate_page.port(),
             backend: backend.is_some().then(BackendState::default),
             renewals: Vec::new(),

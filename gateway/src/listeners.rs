@@ -40,6 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) https: bool,
     /// For https. Without a usable certificate, every connection is closed (rule 7).
     pub(crate) tls: Option<Result<SslContext, Arc<CertificateFault>>>,
+    /// SHA-256 thumbprints of the certificates in it.
+    pub(crate) thumbprints: Vec<String>,
 }
 
 /// A bound port, shared by all workers.
@@ -122,6 +124,8 @@ pub(crate) struct PortState {
     /// Where it is bound; beside a fault, where it still serves or closes connections.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) fault: Option<PortFault>,
+    /// SHA-256 thumbprints of the certificates that it shows.
+    pub(crate) thumbprints: Vec<String>,
 }
 
 /// To a worker: accept there, or let go, or just answer.
@@ -456,6 +460,10 @@ impl Listeners {
             let state = PortState {
                 address: bound.listener(&holder).map(|listener| listener.address),
                 fault: faults.get(&holder).cloned().or_else(no_certificate),
+                thumbprints: match bound.listener(&holder) {
+                    Some(_) => wanted.thumbprints.clone(),
+                    None => Vec::new(),
+                },
             };
             if let Some(fault) = &state.fault
                 && states.get(&holder) != Some(&state)

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::Used,
     backend_client::BackendAddress,
-    certificates::{self, Choice, InUse},
+    certificates::{self, Choice, InUse, Origin},
     directory::{Authentication, Database, Upstream},
     listeners::Listeners,
     lists::ListState,
@@ -34,7 +34,7 @@ pub(crate) struct Status {
 }
 
 /// What was said outside of requests: by the configuration, by the backend.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
     pub(crate) config_file: PathBuf,
     /// Of the newest file, when it is not in force for them.
@@ -44,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) server: Option<ServerPort>,
     /// As at its last start; `None`: it is stopped.
     pub(crate) server_in_force: Option<ServerPort>,
+    /// Of the server port, also while that speaks http.
+    pub(crate) server_certificate: Option<Choice>,
     /// Port of the certificate page as wished.
     pub(crate) certificate_page: Option<u16>,
     /// `None` where no backend is configured.
@@ -130,6 +132,9 @@ pub(crate) struct ServerReport {
     pub(crate) in_force: Option<ServerPort>,
     #[serde(flatten)]
     pub(crate) state: ServiceState,
+    /// The certificate of the server port, where it speaks https and it is usable.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) certificates: Vec<CertificateReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -154,6 +159,9 @@ pub(crate) struct ServiceState {
     /// Why it does not serve, in the asker's language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// SHA-256 thumbprints of the certificates that this port shows.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) thumbprints: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +263,10 @@ pub(crate) struct AccountReport {
 pub(crate) struct CertificateReport {
     /// Where it lies.
     pub(crate) file: PathBuf,
+    /// How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`,
+    /// `authority`, `acme`; the last two renew by themselves.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) origin: Origin,
     /// Whose it is: its common name.
     pub(crate) holder: String,
     /// Who has signed it; the holder, where nobody else has.
@@ -326,6 +338,7 @@ impl CertificateReport {
             let validity = pair.validity();
             Self {
                 file: in_use.file.clone(),
+                origin: in_use.origin,
                 holder: pair.holder(),
                 issuer: pair.issuer(),
                 issued: certificates::day(validity.from),
@@ -370,6 +383,12 @@ impl Status {
                     saved,
                     in_force: told.server_in_force,
                     state: self.service(&Holder::Server, stopped, language),
+                    certificates: told
+                        .server_certificate
+                        .filter(|_| saved.https)
+                        .and_then(|choice| choice.served().ok())
+                        .map(|in_use| CertificateReport::of(&in_use))
+                        .unwrap_or_default(),
                 }
             }),
             renewals: told
@@ -391,11 +410,6 @@ impl Status {
     }
 
     fn database(&self, database: &Database, language: Language) -> DatabaseReport {
-        let closed = match database.mode {
-            Mode::Server => None,
-            Mode::Folder => Some("mode-folder"),
-            Mode::Device => Some("mode-device"),
-        };
         let https = database.https.then_some(&database.certificate);
         let in_use = https.and_then(|choice| choice.served().ok());
         let certificates = in_use.map(|in_use| CertificateReport::of(&in_use));
@@ -417,7 +431,7 @@ impl Status {
             .to_owned(),
             barcode_login: database.barcode_login,
             port: database.port,
-            data: self.service(&Holder::Data(database.id.clone()), closed, language),
+            data: self.port(database, &Holder::Data(database.id.clone()), language),
             print: database.print.as_ref().map(|print| PrintReport {
                 port: print.port,
                 upstream: print
@@ -425,7 +439,7 @@ impl Status {
                     .as_ref()
                     .map(|server| format!("http://{}", server.authority)),
                 authentication: print.authentication,
-                state: self.service(&Holder::Print(database.id.clone()), closed, language),
+                state: self.port(database, &Holder::Print(database.id.clone()), language),
             }),
             account: AccountReport {
                 used: database.account.used,
@@ -447,6 +461,21 @@ impl Status {
         }
     }
 
+    /// One of the database's ports.
+    pub(crate) fn port(
+        &self,
+        database: &Database,
+        holder: &Holder,
+        language: Language,
+    ) -> ServiceState {
+        let closed = match database.mode {
+            Mode::Server => None,
+            Mode::Folder => Some("mode-folder"),
+            Mode::Device => Some("mode-device"),
+        };
+        self.service(holder, closed, language)
+    }
+
     /// `closed` is the message that says why the database opens no port.
     fn service(&self, holder: &Holder, closed: Option<&str>, language: Language) -> ServiceState {
         let state = self.listeners.state(holder).unwrap_or_default();
@@ -465,6 +494,7 @@ impl Status {
             address: state.address,
             state: open,
             reason,
+            thumbprints: state.thumbprints,
         }
     }
 

@@ -11,7 +11,7 @@ use gateway_config::Config;
 use serde_json::json;
 
 use crate::{
-    certificates::{self, InUse, Served},
+    certificates::{self, InUse, Origin, Served},
     messages::{Language, text},
     status::{DatabaseReport, Report, ServiceState, State},
 };
@@ -61,7 +61,7 @@ pub(crate) fn text_for_people(
                 line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
                 line(format!("  SHA-256  {}", pair.thumbprint_sha256()));
             }
-            if in_use.is_test {
+            if in_use.origin == Origin::Test {
                 line(format!("  {}", say("welcome-test-certificate", &[])));
             }
         }

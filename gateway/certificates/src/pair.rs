@@ -244,4 +244,11 @@ impl Certificate {
             .collect();
         all.join("+")
     }
+
+    /// SHA-256, of each leaf.
+    #[must_use]
+    pub fn thumbprints(&self) -> Vec<String> {
+        let pairs = self.pairs.iter();
+        pairs.map(|pair| pair.sha256.clone()).collect()
+    }
 }

@@ -23,6 +23,16 @@ pub struct Given {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
+impl Given {
+    #[must_use]
+    pub fn new(name: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: Zeroizing::new(bytes),
+        }
+    }
+}
+
 /// What was in the files, in their order.
 #[derive(Default)]
 pub struct Found {

@@ -42,6 +42,10 @@ pub enum Wish {
         port: Option<u16>,
         https: Option<bool>,
     },
+    /// No longer the files of a certificate: of this database, else the default.
+    NoCertificate {
+        database: Option<DatabaseId>,
+    },
 }
 
 /// A file with what was wished.
@@ -194,6 +198,11 @@ fn make(
                 }
                 None => edits.set(root, "server", &Yaml::Map(keys)),
             }
+        }
+        Wish::NoCertificate { database: None } => edits.remove(root, "certificate"),
+        Wish::NoCertificate { database: Some(id) } => {
+            let (_, node, _) = database(id)?;
+            edits.remove(node, "certificate");
         }
         // Several new entries make one place in the file.
         Wish::Database(Change::Add { .. }) => {}

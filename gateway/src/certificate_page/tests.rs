@@ -2,7 +2,7 @@ use gateway_certificates::{Certificate, Pair};
 use harness::{Authority, qr, tempdir, tool};
 
 use super::*;
-use crate::certificates::InUse;
+use crate::certificates::{InUse, Origin};
 
 const HOSTILE: &str = "<script>alert(1)</script>&\"'";
 
@@ -20,7 +20,7 @@ fn in_use(pairs: Vec<Pair>) -> Served {
     Ok(Arc::new(InUse {
         certificate: Certificate::new(pairs).unwrap(),
         file: "test.pem".into(),
-        is_test: true,
+        origin: Origin::Test,
     }))
 }
 

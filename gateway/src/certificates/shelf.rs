@@ -27,7 +27,7 @@ use openssl::{
 };
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use super::{CertificateFault, Choice, InUse, Served};
+use super::{CertificateFault, Choice, InUse, Origin, Served};
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Files that differ at every look are read at this one all the same.
@@ -184,7 +184,7 @@ impl Shelved {
             Source::Test => store.test().map(Some).map_err(CertificateFault::from),
             Source::Files(_) | Source::Installed(_) => shelved.load(store),
         };
-        let state = shelved.after(certificate);
+        let state = shelved.after(certificate, store);
         shelved.state.store(Arc::new(state));
         shelved.turned();
         shelved
@@ -236,7 +236,7 @@ impl Shelved {
         if matches!(certificate, Ok(None)) {
             self.state.store(Arc::default());
         } else {
-            self.settle(certificate);
+            self.settle(certificate, store);
         }
     }
 
@@ -252,7 +252,7 @@ impl Shelved {
             return false;
         }
         *watched = Watched::of(before);
-        self.settle(certificate)
+        self.settle(certificate, store)
     }
 
     fn load(&self, store: &Store) -> Result<Option<Certificate>, CertificateFault> {
@@ -270,8 +270,12 @@ impl Shelved {
         Ok(Some(certificate.ok_or(StoreError::NotOneOfAKind { file })?))
     }
 
-    fn settle(&self, certificate: Result<Option<Certificate>, CertificateFault>) -> bool {
-        let (before, now) = (self.state.load_full(), self.after(certificate));
+    fn settle(
+        &self,
+        certificate: Result<Option<Certificate>, CertificateFault>,
+        store: &Store,
+    ) -> bool {
+        let (before, now) = (self.state.load_full(), self.after(certificate, store));
         let same = match (&before.kept, &now.kept) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             (before, now) => before.is_none() && now.is_none(),
@@ -299,7 +303,11 @@ impl Shelved {
     }
 
     /// The state after this was read.
-    fn after(&self, certificate: Result<Option<Certificate>, CertificateFault>) -> State {
+    fn after(
+        &self,
+        certificate: Result<Option<Certificate>, CertificateFault>,
+        store: &Store,
+    ) -> State {
         let State { kept, .. } = State::clone(&self.state.load());
         let fault = |fault| State {
             fault: Some(fault),
@@ -311,8 +319,10 @@ impl Shelved {
             Ok(None) => return State::default(),
             Err(cause) => return fault(Arc::new(cause)),
         };
+        let origin = self.origin(store);
         if let Some(kept) = &kept
             && kept.certificate.thumbprint() == certificate.thumbprint()
+            && kept.origin == origin
         {
             // What is not changed keeps its contexts, and with them its tickets.
             let kept = Some(Arc::clone(kept));
@@ -325,7 +335,7 @@ impl Shelved {
         let new = Arc::new(InUse {
             certificate,
             file: self.file().to_owned(),
-            is_test: self.source == Source::Test,
+            origin,
         });
         match (new.in_force(), kept.as_ref().map(InUse::in_force)) {
             (Err(not_now), Some(Ok(_))) => fault(not_now),
@@ -333,6 +343,22 @@ impl Shelved {
                 kept: Some(new),
                 fault: None,
             },
+        }
+    }
+
+    fn origin(&self, store: &Store) -> Origin {
+        let slot = match &self.source {
+            Source::Test => return Origin::Test,
+            Source::Files(_) => return Origin::Files,
+            Source::Installed(slot) => slot,
+        };
+        // One that somebody has put there by hand has no plan.
+        match store.plan(slot) {
+            Ok(plan) => plan.as_ref().map_or(Origin::Imported, Origin::from),
+            Err(fault) => {
+                tracing::error!(%fault, "nobody knows how this certificate is renewed");
+                Origin::Imported
+            }
         }
     }
 

@@ -31,6 +31,18 @@ pub(super) fn read(session: &Session, question: &str) -> Result<String, Failure>
     }
 }
 
+/// As [`read`], asked once: what it opens shows whether it was typed right.
+pub(super) fn once(session: &Session, question: &str) -> Result<String, Failure> {
+    let mut input = std::io::stdin();
+    if !input.is_terminal() {
+        return line(session);
+    }
+    eprint!("{} ", session.say(question, &[]));
+    let line = unseen(&mut input, || line(session));
+    eprintln!();
+    line
+}
+
 /// A line of stdin as it is, without its end. What is longer than any secret is not read on.
 pub(super) fn line(session: &Session) -> Result<String, Failure> {
     let mut line = Vec::new();

@@ -70,6 +70,12 @@ fn print(report: &Report, session: &Session) {
     }
     if let Some(line) = super::server::line(report, session) {
         out!("{}: {line}", say("status-server"));
+        let server = report.server.iter();
+        for certificate in server.flat_map(|server| &server.certificates) {
+            let mut table = Table::default();
+            super::cert::rows(certificate, &mut table, session);
+            out!("{}", table.text(session.colour).trim_end());
+        }
     }
     if let Some(page) = &report.certificate_page {
         out!(
@@ -187,23 +193,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         row("status-list", cell);
     }
     for certificate in &database.certificates {
-        let file = certificate.file.display().to_string();
-        row("status-certificate", file.into());
-        row("status-holder", certificate.holder.as_str().into());
-        row("status-issuer", certificate.issuer.as_str().into());
-        row("status-issued", certificate.issued.as_str().into());
-        let left = certificate.days_left.to_string();
-        let left = session.say("status-days-left", &[("days", &left)]);
-        let expires = format!("{} ({left})", certificate.expires);
-        row("status-expires", expires.into());
-        row("status-names", certificate.names.join(", ").into());
-        row("status-key", certificate.key.as_str().into());
-        for (name, thumbprint) in [
-            ("status-thumbprint", &certificate.thumbprint_sha1),
-            ("status-thumbprint-sha256", &certificate.thumbprint_sha256),
-        ] {
-            row(name, thumbprint.as_str().into());
-        }
+        super::cert::rows(certificate, &mut table, session);
     }
     if let Some(fault) = &database.certificate_fault {
         let fault = Cell::new(format!("✗ {fault}"), Tone::Bad);

@@ -49,6 +49,11 @@ impl Cell {
         let text = text.replace(char::is_control, " ");
         Self { text, tone }
     }
+
+    /// With more text behind.
+    pub(super) fn with(self, more: &str) -> Self {
+        Self::new(self.text + more, self.tone)
+    }
 }
 
 impl<T: Into<String>> From<T> for Cell {

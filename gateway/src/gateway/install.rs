@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gateway_certificates::{Authority, Certificate, Plan, Slot, Store, StoreError, devices::Trust};
+use gateway_config::CertificatePair;
 
 use super::world::{ChangeError, World};
 
@@ -31,7 +32,6 @@ impl World {
     }
 
     /// In place of whatever the slot has; in force when this returns.
-    #[allow(dead_code, reason = "the commands that install are on their way")]
     pub(crate) async fn install(
         &self,
         slot: &Slot,
@@ -79,16 +79,42 @@ impl World {
         self.shared.reconsider_connections();
     }
 
-    async fn put(
+    /// For who holds [`World::installing`].
+    pub(crate) async fn put(
         &self,
         slot: &Slot,
         certificate: Certificate,
         plan: Plan,
     ) -> Result<(), InstallError> {
         let (store, its) = (self.certificate_store(), slot.clone());
+        let thumbprint = certificate.thumbprints().join("+");
         tokio::task::spawn_blocking(move || store.install(&its, &certificate, &plan)).await??;
+        tracing::info!(target: "security", %slot, thumbprint, "certificate installed");
         self.certificate_changed(slot).await?;
         self.renewals.look_again();
         Ok(())
+    }
+    /// The default takes its place, and the test certificate that of the default. For who holds
+    /// [`World::installing`].
+    pub(crate) async fn take_away(&self, slot: &Slot) -> Result<(), InstallError> {
+        let (store, its) = (self.certificate_store(), slot.clone());
+        tokio::task::spawn_blocking(move || store.remove(&its)).await??;
+        tracing::info!(target: "security", %slot, "certificate removed");
+        self.certificate_changed(slot).await?;
+        self.renewals.look_again();
+        Ok(())
+    }
+
+    /// The files that the configuration in force names for what a slot is for: with them, what the
+    /// slot has serves nobody.
+    pub(crate) fn named_files(&self, slot: &Slot) -> Option<CertificatePair> {
+        let config = self.sources().config;
+        match slot {
+            Slot::Server => config.certificate,
+            Slot::Database(id) => {
+                let mut databases = config.databases.into_iter();
+                databases.find(|one| one.id == *id)?.certificate
+            }
+        }
     }
 }

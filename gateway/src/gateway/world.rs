@@ -67,7 +67,7 @@ pub(crate) struct World {
     /// One change at a time.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// One certificate at a time.
-    pub(super) installing: tokio::sync::Mutex<()>,
+    pub(crate) installing: tokio::sync::Mutex<()>,
     pub(crate) renewals: Renewals,
 }
 
@@ -269,6 +269,7 @@ impl World {
         change(&mut sources);
         let (directory, certificates) = self.compile(&sources).await?;
         let certificates = Arc::new(certificates);
+        let served = certificates.server.clone();
         let wanted = self.wanted(&directory, &certificates, &sources.config);
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
         let server = ServerPort::from(&sources.config.server);
@@ -310,6 +311,7 @@ impl World {
         self.status.tell(|told| {
             told.server = Some(server);
             told.certificate_page = page;
+            told.server_certificate = Some(served);
         });
         *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
         systemd::standing(&self.standing());
@@ -328,7 +330,7 @@ impl World {
         messages::text(self.shared.language(), "standing", &values)
     }
 
-    pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
+    pub(crate) fn certificates(&self) -> Option<Arc<Certificates>> {
         self.certificates
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -385,11 +387,15 @@ impl World {
         let mut wanted = Vec::new();
         let mut want = |holder: Holder, port, https: bool, choice: &Choice| {
             let tls = https.then(|| context(&holder, choice));
+            let shown = tls.as_ref().and_then(|tls| tls.as_ref().ok());
+            let shown = shown.and_then(|_| choice.served().ok());
+            let thumbprints = shown.map(|one| one.certificate.thumbprints());
             wanted.push(Wanted {
                 holder,
                 port,
                 https,
                 tls,
+                thumbprints: thumbprints.unwrap_or_default(),
             });
         };
         if let Some(server) = self.server_in_force() {

@@ -124,7 +124,7 @@ const CODES: &[Named] = &[
 ];
 
 impl Edition {
-    /// Those of lists have their words in the catalogue.
+    /// Those of lists and certificates have their words in the catalogue.
     pub(super) fn command_codes(&self) -> String {
         let known = harness::document::messages(messages::tests::EN_TEXTS);
         let lists = known.into_iter().filter_map(|(key, values)| {
@@ -136,9 +136,12 @@ impl Edition {
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
-            let name = key.strip_prefix("list-refused-")?;
             let words = messages::text(self.language, key, &values);
-            Some([code(&format!("list-{name}")), words])
+            let name = ["list", "cert"].into_iter().find_map(|of| {
+                let name = key.strip_prefix(of)?.strip_prefix("-refused-")?;
+                Some(format!("{of}-{name}"))
+            })?;
+            Some([code(&name), words])
         });
         let others = CODES
             .iter()

@@ -77,6 +77,30 @@ pub(super) const SECURITY: &[Line] = &[
     },
     Line {
         named: (
+            "certificate installed",
+            "A certificate serves in place of the one before: imported, made here, renewed.",
+            "Вместо прежнего служит новый сертификат: загруженный, сделанный здесь, обновлённый.",
+        ),
+        fields: &["slot", "thumbprint"],
+    },
+    Line {
+        named: (
+            "certificate removed",
+            "`gateway cert remove`.",
+            "Команда `gateway cert remove`.",
+        ),
+        fields: &["slot"],
+    },
+    Line {
+        named: (
+            "certificate request made",
+            "`gateway cert csr`.",
+            "Команда `gateway cert csr`.",
+        ),
+        fields: &["slot", "id"],
+    },
+    Line {
+        named: (
             "databases changed by the administrator",
             "`gateway database add`, `set` or `remove`.",
             "Команда `gateway database add`, `set` или `remove`.",
@@ -182,6 +206,21 @@ pub(super) const SECURITY_FIELDS: &[Named] = &[
         "databases",
         "Ids of the databases that were changed.",
         "Коды изменённых баз.",
+    ),
+    (
+        "slot",
+        "Whose certificate: `server`, or `database-` and the id.",
+        "Чей сертификат: `server` или `database-` и код базы.",
+    ),
+    (
+        "thumbprint",
+        "SHA-256 thumbprint; two of them with `+` between.",
+        "Отпечаток SHA-256; два — через `+`.",
+    ),
+    (
+        "id",
+        "Id of the request for a certificate.",
+        "Код запроса на сертификат.",
     ),
     ("method", "HTTP method.", "Метод HTTP."),
     (

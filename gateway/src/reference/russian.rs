@@ -314,6 +314,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Её порт, как задан; 0 — выбирает система.",
     ),
     (
+        "SHA-256 thumbprints of the certificates that this port shows.",
+        "Отпечатки SHA-256 сертификатов, которые показывает этот порт.",
+    ),
+    (
+        "The certificate of the server port, where it speaks https and it is usable.",
+        "Сертификат порта сервера, если он работает по https и сертификат годен.",
+    ),
+    (
         "Connections now, of all ports.",
         "Сколько сейчас соединений на всех портах.",
     ),
@@ -392,6 +400,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Почему не действуют новые файлы сертификата, на языке спросившего; действует последний исправный, если он показан выше.",
     ),
     ("Where it lies.", "Где он лежит."),
+    (
+        "How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`, `authority`, `acme`; the last two renew by themselves.",
+        "Откуда он взялся: `test` — тестовый, `files` — файлы из конфигурации, `imported` — загружен, `self-signed` — самоподписанный, `authority` — нашего центра сертификации, `acme`; последние два обновляются сами.",
+    ),
     (
         "Whose it is: its common name.",
         "Обладатель: общее имя (CN).",

@@ -17,6 +17,7 @@ mod account;
 mod addresses;
 mod certificate_files;
 mod certificate_page;
+mod certificates;
 mod clients;
 mod command_line;
 mod compress;

@@ -100,6 +100,14 @@ fn visited() -> (Gateway, String) {
     });
     let added = gateway.command(&["list", "add", "a", "whitelist", "127.0.0.1"]);
     assert_eq!(added.code, Some(0), "{added:?}");
+    for words in [
+        &["csr", "--name", "gate.example.ru"][..],
+        &["self-signed"],
+        &["remove"],
+    ] {
+        let done = gateway.command(&[&["cert"], words].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
     for word in ["stop", "start"] {
         let done = gateway.command(&["server", word]);
         assert_eq!(done.code, Some(0), "{done:?}");

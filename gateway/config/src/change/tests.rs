@@ -560,3 +560,45 @@ fn what_cannot_be_had_is_said_and_what_is_so_needs_no_step() {
         Err(CannotChange::Faulty(_))
     ));
 }
+
+#[test]
+fn the_files_of_a_certificate_are_taken_out_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, mode| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, "").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, mode).unwrap();
+        file.display().to_string()
+    };
+    let files = format!(
+        "{{chain: {}, key: {}}}",
+        file("a.pem", 0o644),
+        file("a.key", 0o600)
+    );
+    let text = format!(
+        "language: ru\ncertificate: {files} # default\ndatabases:\n- id: shop\n  name: Shop\n  rights: pass\n  \
+         certificate: {files}\n  port: 0\n  upstream: http://127.0.0.1:9000\n"
+    );
+    let before = parsed(&text);
+    for database in [None, Some(id("shop"))] {
+        let wish = Wish::NoCertificate {
+            database: database.clone(),
+        };
+        let changed = changed(&text, &[wish]);
+        let mut wanted = before.clone();
+        let line = match database {
+            None => {
+                wanted.certificate = None;
+                "gateway.yaml:2"
+            }
+            Some(_) => {
+                wanted.databases[0].certificate = None;
+                "gateway.yaml:7"
+            }
+        };
+        assert_eq!(changed.config.without_lines(), wanted);
+        let words = changed.instructions("gateway.yaml", Language::En);
+        assert!(words.starts_with(line), "{words}");
+    }
+}

@@ -231,7 +231,7 @@ fn what_is_installed_takes_precedence_and_steps_back_only_when_it_is_removed_on_
     let shelf = Shelf::new(store.clone());
     let id: DatabaseId = "a".parse().unwrap();
     let choice = shelf.database(&id, None, &shelf.default(None));
-    assert!(choice.served().unwrap().is_test);
+    assert_eq!(choice.served().unwrap().origin, Origin::Test);
 
     let slot = Slot::Database(id);
     let made = store.test().unwrap();
@@ -246,7 +246,7 @@ fn what_is_installed_takes_precedence_and_steps_back_only_when_it_is_removed_on_
     assert!(Arc::ptr_eq(&choice.served().unwrap(), &installed));
 
     shelf.read_slot(&slot);
-    assert!(choice.served().unwrap().is_test);
+    assert_eq!(choice.served().unwrap().origin, Origin::Test);
     assert_eq!(choice.fault(), None);
 }
 
