@@ -35,7 +35,7 @@ use self::{
     load::{Done, Handshake},
     process::Cores,
     report::{Figures, Measure, Report, Skipped},
-    stage::Stage,
+    stage::{Key, Stage},
 };
 
 /// Race nginx, HAProxy and the gateway before one upstream with the same checks.
@@ -59,6 +59,9 @@ pub(crate) struct Options {
     /// Requests a second while latency is measured.
     #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// The key of everybody's certificate.
+    #[arg(long, value_enum, default_value_t = Key::P256)]
+    key: Key,
     /// Every contender writes its access log; without this none does.
     #[arg(long)]
     access_log: bool,
@@ -187,7 +190,7 @@ async fn race(options: &Options, cores: &Cores) -> anyhow::Result<Report> {
         versions.insert(contender, version(program)?);
         racing.push(contender);
     }
-    let stage = Stage::new()?;
+    let stage = Stage::new(options.key)?;
     let mut rounds = Vec::new();
     for number in 0..scale.rounds {
         let mut round = BTreeMap::new();
@@ -212,6 +215,7 @@ async fn race(options: &Options, cores: &Cores) -> anyhow::Result<Report> {
         rounds,
         span: scale.span,
         rate: scale.rate,
+        key: options.key,
         access_log: options.access_log,
     })
 }

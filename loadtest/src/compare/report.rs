@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::contender::Contender;
+use super::{contender::Contender, stage::Key};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Measure {
@@ -99,6 +99,7 @@ pub(crate) struct Report {
     pub(crate) rounds: Vec<BTreeMap<Contender, Figures>>,
     pub(crate) span: Duration,
     pub(crate) rate: u32,
+    pub(crate) key: Key,
     pub(crate) access_log: bool,
 }
 
@@ -202,6 +203,7 @@ impl Report {
             "rounds": self.rounds.len(),
             "seconds": self.span.as_secs_f64(),
             "latency_at_requests_per_second": self.rate,
+            "key": self.key.name(),
             "access_log": self.access_log,
             "contenders": contenders,
             "skipped": skipped,
@@ -273,11 +275,12 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{}; rounds: {}, {} s a measure, latency at {} requests/s, access log {}",
+            "{}; rounds: {}, {} s a measure, latency at {} requests/s, {}, access log {}",
             machine(),
             self.rounds.len(),
             self.span.as_secs_f64(),
             self.rate,
+            self.key.name(),
             if self.access_log { "on" } else { "off" },
         )?;
         let mut versions: Vec<_> = self.versions.values().collect();
@@ -383,6 +386,7 @@ mod tests {
             rounds: rounds.iter().map(round).collect(),
             span: Duration::from_secs(1),
             rate: 1,
+            key: Key::P256,
             access_log: false,
         }
     }

@@ -20,6 +20,7 @@ use openssl::{
     nid::Nid,
     pkey::{PKey, Private},
     rand::rand_bytes,
+    rsa::Rsa,
     ssl::SslContext,
     x509::{X509, X509Builder, X509NameBuilder, extension::SubjectAlternativeName},
 };
@@ -39,6 +40,32 @@ const BODY_BYTES: usize = 1024;
 pub(crate) const LISTED_CLIENT: Ipv4Addr = Ipv4Addr::new(127, 66, 6, 6);
 const LISTED_NETWORK: &str = "127.66.0.0/16";
 
+/// The key of everybody's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Key {
+    P256,
+    Rsa2048,
+}
+
+impl Key {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "ECDSA P-256",
+            Self::Rsa2048 => "RSA 2048",
+        }
+    }
+
+    fn make(self) -> Result<PKey<Private>, ErrorStack> {
+        match self {
+            Self::P256 => {
+                let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+                PKey::from_ec_key(EcKey::generate(&group)?)
+            }
+            Self::Rsa2048 => PKey::from_rsa(Rsa::generate(2048)?),
+        }
+    }
+}
+
 pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) tls: SslContext,
@@ -52,9 +79,9 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(key: Key) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("loadtest-").tempdir()?;
-        let (certificate, key) = certificate().context("a certificate")?;
+        let (certificate, key) = certificate(key).context("a certificate")?;
         let chain = certificate.to_pem()?;
         let key = key.private_key_to_pem_pkcs8()?;
         write_secret(&folder.path().join("chain.pem"), &chain)?;
@@ -139,9 +166,8 @@ fn blacklist() -> Vec<String> {
         .collect()
 }
 
-fn certificate() -> Result<(X509, PKey<Private>), ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+fn certificate(key: Key) -> Result<(X509, PKey<Private>), ErrorStack> {
+    let key = key.make()?;
     let mut name = X509NameBuilder::new()?;
     name.append_entry_by_nid(Nid::COMMONNAME, "localhost")?;
     let name = name.build();

@@ -149,7 +149,8 @@ fn everyone_installed_races_and_who_is_not_is_named() {
 fn a_contender_that_is_not_there_is_skipped_with_a_word() {
     let race = Race::new();
     let nowhere = ["--nginx", "/nowhere/nginx", "--haproxy", "/nowhere/haproxy"];
-    let said = succeeded(race.run(&nowhere));
+    let said = succeeded(race.run(&[&nowhere[..], &["--key", "rsa2048"]].concat()));
+    assert!(said.contains("RSA 2048"), "{said}");
     for (name, program) in PEERS {
         let words = format!("skipped: {name}, there is no /nowhere/{program}");
         assert!(said.contains(&words), "{said}");
