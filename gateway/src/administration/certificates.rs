@@ -11,22 +11,17 @@
 //!
 //! `{slot}` is `server` or `database-ID`. What is refused changes nothing.
 
+mod import;
 mod words;
-
-use std::sync::Arc;
 
 use backend_types::{DatabaseId, Language};
 use gateway_certificates::{
-    Certificate, Fault, KeyKind, Name, Plan, Request, Roots, Slot, Store, StoreError,
-    judge::{self, Completeness, Expected, Judged},
-    make, names,
-    plan::Wish,
-    read::{self, Given},
-    request, validity,
+    Certificate, KeyKind, Name, Plan, Request, Slot, StoreError, make, names, plan::Wish, request,
 };
 use gateway_policy::ports::Holder;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::import::{File, Import};
 use self::words::Speaker;
 use super::{Administration, Refused, blocking};
 use crate::{
@@ -41,27 +36,6 @@ use crate::{
 pub(crate) struct Wished {
     pub(crate) names: Vec<Name>,
     pub(crate) keys: Vec<KeyKind>,
-}
-
-/// No `Debug`: it holds keys and their password.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Import {
-    pub(crate) files: Vec<File>,
-    pub(crate) password: Option<String>,
-    /// It must cover these.
-    pub(crate) names: Vec<Name>,
-    /// What the slot has stays where it is of the other kind, RSA or not.
-    pub(crate) beside: bool,
-    /// Its chain may lack what the machine does not know.
-    pub(crate) chain_incomplete_ok: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    pub(crate) name: String,
-    pub(crate) base64: String,
 }
 
 /// Of one slot, and what its ports serve now.
@@ -233,41 +207,6 @@ impl Administration {
         self.slot_report(&slot, language).await
     }
 
-    pub(super) async fn import(
-        &self,
-        slot: Slot,
-        import: Import,
-        language: Language,
-    ) -> Result<Changed, Refused> {
-        self.refuse_named_files(&slot, language).await?;
-        let (store, speaker, of) = (
-            self.world.certificate_store(),
-            Speaker(language),
-            slot.clone(),
-        );
-        let _one_change = self.world.installing.lock().await;
-        let (judged, kept) = blocking(move || taken(&store, &of, &import, speaker)).await?;
-        let pairs = judged.certificate.pairs().iter().chain(&kept.pairs);
-        let certificate = Certificate::new(pairs.map(Arc::clone));
-        let certificate = certificate.ok_or_else(|| speaker.fault(&Fault::NoCertificate))?;
-        let installed = self.world.put(&slot, certificate, Plan::Imported).await;
-        installed.map_err(|fault| speaker.install(fault))?;
-        let (store, of) = (self.world.certificate_store(), slot.clone());
-        let answers = judged.answers;
-        blocking(move || {
-            for id in &answers {
-                let forgotten = store.forget_request(&of, id);
-                forgotten.map_err(|fault| speaker.store(&fault))?;
-            }
-            Ok(())
-        })
-        .await?;
-        let mut notes: Vec<String> = judged.notes.iter().map(|one| speaker.judged(one)).collect();
-        notes.extend(kept.note);
-        notes.extend(self.without_effect(&slot, speaker));
-        self.changed(&slot, notes, language).await
-    }
-
     pub(super) async fn remove_certificate(
         &self,
         slot: Slot,
@@ -308,16 +247,6 @@ impl Administration {
         let refused = Speaker(language).refuse("files", &[("file", &file), ("chain", &chain)]);
         let wish = gateway_config::Wish::NoCertificate { database };
         Err(refused.with_steps(self.change_file(vec![wish]).await, &file, language))
-    }
-
-    /// Why nobody may see it although it is in force.
-    fn without_effect(&self, slot: &Slot, speaker: Speaker) -> Option<String> {
-        let Slot::Database(id) = slot else {
-            return None;
-        };
-        let directory = self.world.shared.directory.load();
-        let database = directory.get(id)?;
-        (!database.https).then(|| speaker.note("https-off", &[("name", &database.name)]))
     }
 
     pub(super) async fn changed(
@@ -402,90 +331,4 @@ impl Administration {
             })
             .collect()
     }
-}
-
-/// What stays beside a certificate that is imported.
-struct Kept {
-    pairs: Vec<Arc<gateway_certificates::Pair>>,
-    note: Option<String>,
-}
-
-/// What an import brings, judged; and what the slot keeps. Blocks.
-fn taken(
-    store: &Store,
-    slot: &Slot,
-    import: &Import,
-    speaker: Speaker,
-) -> Result<(Judged, Kept), Refused> {
-    let stored = |fault| speaker.store(&fault);
-    let judged = judged(store, slot, import).map_err(|unfit| match unfit {
-        Unfit::Fault(fault) => speaker.fault(&fault),
-        Unfit::Store(fault) => speaker.store(&fault),
-    })?;
-    let is_new = |is_rsa| {
-        judged
-            .certificate
-            .pairs()
-            .iter()
-            .any(|one| one.is_rsa() == is_rsa)
-    };
-    // What is there and does not load is replaced like anything else.
-    let there = store.load(slot).ok().flatten();
-    let others = there.iter().flat_map(|one| one.pairs());
-    let others: Vec<_> = others
-        .filter(|one| !is_new(one.is_rsa()))
-        .cloned()
-        .collect();
-    let Some(other) = others.first() else {
-        let (pairs, note) = (Vec::new(), None);
-        return Ok((judged, Kept { pairs, note }));
-    };
-    if !import.beside {
-        let values = [("key", &*other.key_words())];
-        let note = (there.iter().flat_map(|one| one.pairs()).count() > 1)
-            .then(|| speaker.note("other-dropped", &values));
-        let pairs = Vec::new();
-        return Ok((judged, Kept { pairs, note }));
-    }
-    let plan = store.plan(slot).map_err(stored)?;
-    if plan.is_some_and(|plan| plan != Plan::Imported) {
-        return Err(speaker.refuse("beside-renewed", &[]));
-    }
-    let in_time = judge::in_time(other.leaf(), validity::now());
-    in_time.map_err(|fault| speaker.fault(&fault))?;
-    let pairs = others;
-    Ok((judged, Kept { pairs, note: None }))
-}
-
-enum Unfit {
-    Fault(Fault),
-    Store(StoreError),
-}
-
-fn judged(store: &Store, slot: &Slot, import: &Import) -> Result<Judged, Unfit> {
-    let files: Result<Vec<Given>, Fault> = import
-        .files
-        .iter()
-        .map(|file| {
-            let bytes = openssl::base64::decode_block(&file.base64);
-            let damaged = |_fault| Fault::Damaged {
-                file: file.name.clone(),
-            };
-            Ok(Given::new(&file.name, bytes.map_err(damaged)?))
-        })
-        .collect();
-    let files = files.map_err(Unfit::Fault)?;
-    let found = read::read(&files, import.password.as_deref()).map_err(Unfit::Fault)?;
-    let requests = store.requests(slot).map_err(Unfit::Store)?;
-    let expected = Expected {
-        names: &import.names,
-        requests: &requests,
-        roots: &Roots::of_this_machine(),
-        chain: match import.chain_incomplete_ok {
-            true => Completeness::AsGiven,
-            false => Completeness::Required,
-        },
-        now: validity::now(),
-    };
-    judge::judge(&found, &expected).map_err(Unfit::Fault)
 }

@@ -1,6 +1,10 @@
 //! `gateway cert …`: certificates of the gateway that runs.
 
-use std::{fs, io::IsTerminal, path::PathBuf};
+use std::{
+    fs,
+    io::{IsTerminal, Read},
+    path::PathBuf,
+};
 
 use clap::Subcommand;
 use gateway_certificates::{KeyKind, Name, Slot};
@@ -18,6 +22,9 @@ use crate::{
     certificates::Origin,
     status::CertificateReport,
 };
+
+/// In bytes; what is longer the gateway refuses by its length.
+const READ_LIMIT: u64 = 2 * 1024 * 1024;
 
 #[derive(Subcommand)]
 pub(super) enum Cert {
@@ -304,7 +311,10 @@ fn read(file: &PathBuf, session: &Session) -> Result<File, Failure> {
             &[("file", &name), ("cause", &cause)],
         )
     };
-    let bytes = fs::read(file).map_err(|fault| unreadable(&fault))?;
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map(|file| file.take(READ_LIMIT));
+    let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|fault| unreadable(&fault))?;
     Ok(File {
         base64: openssl::base64::encode_block(&bytes),
         name,

@@ -711,6 +711,7 @@ cert-note-chain-incomplete = The chain is incomplete: the certificate “{ $issu
 cert-note-unused = The certificate “{ $holder }” was not needed: it is not of this chain and has no key.
 cert-note-other-dropped = The second certificate, with the key { $key }, serves no more. To have both, import with --beside.
 cert-note-https-off = https is off for the database “{ $name }”: its ports show no certificate. To switch it on: gateway database set --https yes
+cert-note-server-apart = The server port itself shows another certificate: the configuration names its files (server.certificate). This one serves the databases without their own.
 cert-note-test-serves = The test certificate serves now. Terminals on the internet will not accept it.
 cert-note-default-serves = The server's certificate serves the database now.
 

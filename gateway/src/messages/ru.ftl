@@ -711,6 +711,7 @@ cert-note-chain-incomplete = Цепочка неполная: нет серти�
 cert-note-unused = Сертификат «{ $holder }» не понадобился: он не из этой цепочки и без ключа.
 cert-note-other-dropped = Второй сертификат, с ключом { $key }, больше не действует. Чтобы стояли оба, загружайте с --beside.
 cert-note-https-off = У базы «{ $name }» выключен https: её порты сертификат не показывают. Включить: gateway database set --https yes
+cert-note-server-apart = Порт самого сервера показывает другой сертификат: его файлы названы в конфигурации (server.certificate). Этот действует у баз без своего.
 cert-note-test-serves = Теперь действует тестовый сертификат. ТСД из интернета его не примут.
 cert-note-default-serves = Теперь базе служит сертификат сервера.
 

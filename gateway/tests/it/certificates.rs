@@ -262,22 +262,49 @@ fn what_is_refused_leaves_what_was_served() {
     let ended = shop.authority.issue_for("ended", HERE, -1);
     let [chain, key] = [path(&ended.chain), path(&ended.key)];
     shop.refuses(&["import", &root, chain, key], "", "cert-expired");
-    let (certificate, key) = (shop.path("weak.pem"), shop.path("weak.key"));
-    let weak = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:1024",
-        "-nodes",
-        "-subj",
-        "/CN=weak",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
+    let named = "subjectAltName=IP:127.0.0.1";
+    let makings: [(&str, &[&str], &str); 6] = [
+        ("rsa:1024", &["-addext", named], "cert-weak-key"),
+        ("ed25519", &["-addext", named], "cert-odd-key"),
+        (
+            "rsa:2048",
+            &["-addext", named, "-sha1"],
+            "cert-weak-signature",
+        ),
+        ("rsa:2048", &[], "cert-no-names"),
+        (
+            "rsa:2048",
+            &["-addext", named, "-addext", "extendedKeyUsage=clientAuth"],
+            "cert-not-for-servers",
+        ),
+        (
+            "rsa:2048",
+            &["-addext", named, "-addext", "keyUsage=keyCertSign"],
+            "cert-authority",
+        ),
     ];
-    shop.openssl(&[&weak[..], &["-keyout", &key, "-out", &certificate]].concat());
-    shop.refuses(&["import", &certificate, &key], "", "cert-weak-key");
+    let (certificate, key) = (shop.path("made.pem"), shop.path("made.key"));
+    for (kind, further, code) in makings {
+        let words = [
+            "req", "-x509", "-nodes", "-subj", "/CN=made", "-newkey", kind,
+        ];
+        let files = ["-keyout", &key, "-out", &certificate];
+        shop.openssl(&[&words[..], further, &files].concat());
+        shop.refuses(&["import", &certificate, &key], "", code);
+    }
+    let whole = fs::read_to_string(&certificate).unwrap();
+    fs::write(&certificate, &whole[..whole.len() - 40]).unwrap();
+    shop.refuses(&["import", &certificate, &key], "", "cert-damaged");
+    let [chain, key] = [path(&next.chain), path(&next.key)];
+    let two = [
+        root.as_str(),
+        chain,
+        key,
+        path(&other.chain),
+        path(&other.key),
+    ];
+    shop.refuses(&[&["import"], &two[..]].concat(), "", "cert-two-of-a-kind");
+    shop.refuses(&["import", "/dev/zero"], "", "cert-too-large");
     shop.refuses(&["remove", "--database", "a"], "", "cert-nothing");
     shop.refuses(
         &["self-signed", "--key", "rsa2048", "--key", "rsa3072"],

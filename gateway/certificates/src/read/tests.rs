@@ -139,6 +139,27 @@ fn a_file_that_is_nothing_of_ours_is_told_apart_from_a_damaged_one() {
     refused(&pfx[..pfx.len() - 40], None, "unknown-format");
 }
 
+/// Every byte changed, and every beginning.
+#[test]
+fn no_changed_byte_makes_reading_panic() {
+    let house = House::new();
+    let request = Request::make(vec!["a.ru".parse().unwrap()], KeyKind::P256).unwrap();
+    let files = [
+        pem(&house).into_bytes(),
+        house.leaf.certificate.to_der().unwrap(),
+        house.leaf.key.private_key_to_pkcs8().unwrap(),
+        request.pem.into_bytes(),
+    ];
+    for file in files {
+        for place in 0..file.len() {
+            let mut changed = file.clone();
+            changed[place] ^= 0x81;
+            drop(one(changed, None));
+            drop(one(&file[..place], None));
+        }
+    }
+}
+
 #[test]
 fn a_key_shows_itself_in_no_fault() {
     let house = House::new();
