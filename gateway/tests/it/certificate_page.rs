@@ -3,7 +3,9 @@
 
 use std::{fs, net::SocketAddr};
 
-use harness::{Authority, DEADLINE, Database, Dial, Message, RecordingUpstream, eventually, qr};
+use harness::{
+    Authority, DEADLINE, Database, Dial, Message, RecordingUpstream, Reply, eventually, qr,
+};
 use openssl::{base64::encode_block, sha::sha256, x509::X509};
 
 use crate::house::{House, Plan, assert_refusal, until_refused, until_served};
@@ -97,6 +99,27 @@ fn a_database_stands_on_the_page_only_for_whom_its_lists_admit() {
     assert!(refused.contains("Database b"), "{refused}");
     let admitted = html(&dial.from(NEIGHBOUR)).text();
     assert!(admitted.contains("Database a") && admitted.contains("Database b"));
+}
+
+#[test]
+fn behind_a_proxy_the_client_that_it_names_is_judged_on_every_request() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = plan(&upstream);
+    plan.front.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    let house = plan.start();
+    let mut kept = page(&house).open();
+    let terminal = [("X-Forwarded-For", "127.0.8.1")];
+    let neighbour = [("X-Forwarded-For", "127.0.8.2")];
+    let served = |reply: Reply| matches!(reply, Reply::Response(page) if page.status() == 200);
+    assert!(served(kept.try_http("GET", "/", &terminal, b"").unwrap()));
+    house.front.list("a", "blacklist", "127.0.8.1\n");
+    until_refused(&page(&house).from(TERMINAL));
+    let mut another = page(&house).open();
+    assert!(served(
+        another.try_http("GET", "/", &neighbour, b"").unwrap()
+    ));
+    let refused = another.try_http("GET", "/", &terminal, b"").unwrap();
+    assert!(matches!(refused, Reply::Closed), "{refused:?}");
 }
 
 #[test]
