@@ -177,6 +177,9 @@ impl Administration {
                 good(&changed.await?)
             }
             (&Method::GET, ["certificates"]) => good(&self.certificates(language).await?),
+            (&Method::POST, ["certificates", "page"]) => {
+                good(&self.certificate_page(read(body).await?, language)?)
+            }
             (_, ["certificates", slot, word @ ..]) => {
                 let slot = self.slot(slot, language)?;
                 match (&head.method, word) {

@@ -18,6 +18,7 @@ use backend_types::DatabaseId;
 use gateway_certificates::Name;
 use gateway_policy::{ClientAddr, Moment, admit::Verdict, head::Head, refusal::Refusal};
 use openssl::x509::X509;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::address::Reached;
 use self::{
@@ -148,10 +149,22 @@ fn admitted(shared: &Shared, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-/// The whole page as one file, with every database in it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for `gateway cert page`"))]
-pub(crate) fn as_file(notice: &Notice, host: Option<Name>, language: Language) -> String {
-    let shown = Shown::of(notice, |_| true);
+/// By which a person compares what a terminal was given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    pub(crate) holder: String,
+    pub(crate) sha256: String,
+    pub(crate) sha1: String,
+}
+
+/// The whole page as one file, with `only` this database or every one in it.
+pub(crate) fn as_file(
+    notice: &Notice,
+    only: Option<&DatabaseId>,
+    host: Option<Name>,
+    language: Language,
+) -> (String, Vec<Fingerprint>) {
+    let shown = Shown::of(notice, |one| only.is_none_or(|only| one.id == *only));
     let asked = host.as_ref().map(Name::to_string);
     let machine = match &host {
         Some(host) => vec![host.clone()],
@@ -162,7 +175,13 @@ pub(crate) fn as_file(notice: &Notice, host: Option<Name>, language: Language) -
         local: None,
         machine: &machine,
     };
-    html::page(&shown.view(&reached, Medium::File, language)).into_file()
+    let html = html::page(&shown.view(&reached, Medium::File, language)).into_file();
+    let fingerprints = shown.anchors.iter().map(|anchor| Fingerprint {
+        holder: anchor.holder.clone(),
+        sha256: anchor.sha256.clone(),
+        sha1: anchor.sha1.clone(),
+    });
+    (html, fingerprints.collect())
 }
 
 /// The part of the notice that one client sees.

@@ -47,6 +47,13 @@ pub(crate) fn text_for_people(
             place(language, scheme, &server.state)
         ));
     }
+    if let Some(page) = &report.certificate_page {
+        line(format!(
+            "  {}  {}",
+            say("welcome-certificate-page", &[]),
+            place(language, "http", &page.state)
+        ));
+    }
     line(String::new());
     match &served {
         Some(Ok(in_use)) => {

@@ -7,11 +7,13 @@
 //! | `POST /certificates/{slot}/requests` | [`Wished`] → [`RequestMade`] |
 //! | `DELETE /certificates/{slot}/requests/{id}` | the request and its key are gone |
 //! | `POST /certificates/{slot}/import` | [`Import`] → [`Changed`] |
+//! | `POST /certificates/page` | the page for terminals as a file: [`page`] |
 //! | `DELETE /certificates/{slot}` | [`Changed`]: another one takes its place |
 //!
 //! `{slot}` is `server` or `database-ID`. What is refused changes nothing.
 
 mod import;
+pub(crate) mod page;
 mod words;
 
 use backend_types::{DatabaseId, Language};

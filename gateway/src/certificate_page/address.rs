@@ -51,8 +51,9 @@ impl Reached<'_> {
                     };
                     (!certified, family)
                 });
-                let localhost = || Name::Dns("localhost".to_owned());
-                outside.cloned().or(here).unwrap_or_else(localhost)
+                let found = outside.cloned().or(here);
+                let found = found.or_else(|| self.machine.first().cloned());
+                found.unwrap_or_else(|| Name::Dns("localhost".to_owned()))
             }
         }
     }

@@ -48,7 +48,7 @@ fn shop() -> Notice {
 }
 
 fn page(notice: &Notice, host: &str) -> String {
-    as_file(notice, Some(host.parse().unwrap()), Language::En)
+    as_file(notice, None, Some(host.parse().unwrap()), Language::En).0
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_database_that_the_server_port_does_not_serve_is_reached_by_its_own() {
 #[test]
 fn whatever_a_database_is_called_stays_text() {
     for language in Language::ALL {
-        let page = as_file(&shop(), None, language);
+        let page = as_file(&shop(), None, None, language).0;
         assert!(
             page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;"),
             "{page}"
@@ -206,7 +206,7 @@ fn two_authorities_are_two_files() {
 
 #[test]
 fn a_file_needs_nothing_from_elsewhere() {
-    let page = as_file(&shop(), None, Language::Ru);
+    let page = as_file(&shop(), None, None, Language::Ru).0;
     for loads in ["src=", "<link", "@import", "url(", "href=\"/"] {
         assert!(!page.contains(loads), "{loads}");
     }

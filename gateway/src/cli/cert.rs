@@ -1,10 +1,16 @@
 //! `gateway cert …`: certificates of the gateway that runs.
 
+<<<<<<< HEAD
 use std::{
     fs,
     io::{IsTerminal, Read},
     path::PathBuf,
 };
+=======
+mod page;
+
+use std::{fs, io::IsTerminal, path::PathBuf};
+>>>>>>> d5b48f8 (feat(gateway): gateway cert page writes the page for terminals as one file)
 
 use clap::Subcommand;
 use gateway_certificates::{KeyKind, Name, Slot};
@@ -64,6 +70,7 @@ pub(super) enum Cert {
         #[arg(long)]
         chain_incomplete_ok: bool,
     },
+    Page(page::Page),
     Remove {
         #[command(flatten)]
         place: Place,
@@ -155,6 +162,7 @@ impl Cert {
                 let changed = import_into(&slot, import, session)?;
                 session.show(&changed, |changed| print_changed(changed, session))
             }
+            Self::Page(page) => page.run(session),
             Self::Remove { place, request } => remove(&place, request.as_deref(), session),
         }
     }

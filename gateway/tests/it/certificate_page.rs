@@ -332,3 +332,42 @@ fn it_speaks_the_readers_language() {
     );
     assert!(says("/?lang=fr", "ru").text().contains("Подключение ТСД"));
 }
+
+#[test]
+fn the_page_is_one_file_too_with_the_name_that_the_administrator_says() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = plan(&upstream).with(Database::new("b", upstream.url()));
+    plan.front.certificate_page = None;
+    let house = plan.start();
+    let port = house.server_address().port();
+    let file = house.config().with_file_name("page.html");
+    let to = file.to_str().unwrap();
+    let done = house.command(&["cert", "page", "--host", "gate.example.ru", "--to", to]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let html = fs::read_to_string(&file).unwrap();
+    let expected = ["a", "b"].map(|id| format!("https://gate.example.ru:{port}/{id}"));
+    assert_eq!(qr::texts(&html), expected);
+    let test = fs::read(house.front.data.join("tls/test.pem")).unwrap();
+    let test = X509::from_pem(&test).unwrap();
+    let inside = encode_block(&test.to_der().unwrap());
+    assert!(html.contains(&format!("base64,{inside}\"")), "{html}");
+    let sha256 = hex(&test.digest(openssl::hash::MessageDigest::sha256()).unwrap());
+    assert!(done.stdout.contains(&sha256), "{done:?}");
+
+    let printed = house.command(&["cert", "page", "--database", "Database b"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    let texts = qr::texts(&printed.stdout);
+    assert_eq!(texts, [format!("https://127.0.0.1:{port}/b")]);
+    for wrong in [
+        &["cert", "page", "--database", "nobody"][..],
+        &["cert", "page", "--host", "a b"],
+        &["cert", "page", "--to", "/nowhere/page.html"],
+    ] {
+        let refused = house.command(wrong);
+        assert!(matches!(refused.code, Some(1 | 2)), "{refused:?}");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
