@@ -1,16 +1,12 @@
 //! `gateway cert …`: certificates of the gateway that runs.
 
-<<<<<<< HEAD
+mod page;
+
 use std::{
     fs,
     io::{IsTerminal, Read},
     path::PathBuf,
 };
-=======
-mod page;
-
-use std::{fs, io::IsTerminal, path::PathBuf};
->>>>>>> d5b48f8 (feat(gateway): gateway cert page writes the page for terminals as one file)
 
 use clap::Subcommand;
 use gateway_certificates::{KeyKind, Name, Slot};
