@@ -252,7 +252,8 @@ async fn open(
     identifiers: &[Identifier],
     wish: &AcmeWish,
 ) -> Result<Order, AcmeFault> {
-    let offered: Vec<String> = account.profiles().map(|one| one.name.to_owned()).collect();
+    let mut offered: Vec<String> = account.profiles().map(|one| one.name.to_owned()).collect();
+    offered.sort();
     let profile = profile(wish, offered)?;
     let mut order = NewOrder::new(identifiers);
     if let Some(profile) = &profile {

@@ -62,6 +62,14 @@ impl Authority {
         &self.file
     }
 
+    /// The PEM file of its key, for programs that sign with it.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        let file = self.folder.join("authority.key");
+        write_key(&file, &self.key);
+        file
+    }
+
     /// A certificate for these host names and addresses, valid for 30 days.
     pub fn issue(&self, name: &str, hosts: &[&str]) -> Issued {
         self.issue_for(name, hosts, 30)
@@ -91,17 +99,21 @@ impl Authority {
             key: self.folder.join(format!("{name}.key")),
         };
         fs::write(&issued.chain, builder.build().to_pem().unwrap()).unwrap();
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&issued.key)
-            .unwrap();
-        std::io::Write::write_all(&mut file, &key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        write_key(&issued.key, &key);
         issued
     }
+}
+
+fn write_key(file: &Path, key: &PKey<Private>) {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)
+        .unwrap();
+    std::io::Write::write_all(&mut file, &key.private_key_to_pem_pkcs8().unwrap()).unwrap();
 }
 
 fn fresh_key() -> PKey<Private> {

@@ -16,6 +16,7 @@
     reason = "for tests only: a fault ends the test where it happens"
 )]
 
+mod acme_stub;
 mod certificate;
 mod client;
 mod clock;
@@ -40,6 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use acme_stub::AcmeStub;
 pub use certificate::{Authority, Issued};
 pub use client::{Client, Dial};
 pub use clock::Clock;

@@ -1,12 +1,13 @@
-//! Orders at Pebble, which looks at the challenges really.
+//! Orders at Pebble, which looks at the challenges really; at a stub of our own where it comes to
+//! profiles and rate limits, which Pebble 2.4 does not know.
 
 use std::net::Ipv4Addr;
 
-use gateway_certificates::plan::Wish;
-use harness::{Pebble, TempDir, free_port, pebble::Wished, tempdir};
+use gateway_certificates::{plan::Wish, validity};
+use harness::{AcmeStub, Pebble, TempDir, free_port, pebble::Wished, tempdir};
 
 use super::*;
-use crate::hand_over::Inherited;
+use crate::{hand_over::Inherited, messages::Language};
 
 struct House {
     folder: TempDir,
@@ -124,4 +125,38 @@ async fn each_failure_is_told_apart() {
     assert_eq!(code(&profile).await, "acme-no-such-profile");
     house.pebble.stop();
     assert_eq!(acme.order(&good).await.unwrap_err().code(), "acme-away");
+}
+
+#[tokio::test]
+async fn an_address_is_ordered_short_lived_where_the_server_has_profiles() {
+    let house = House::new(Wished::default());
+    let stub = AcmeStub::start(house.folder.path());
+    let wish = |names: &[&str], profile: Option<&str>| AcmeWish {
+        directory: stub.directory(),
+        authority: Some(std::fs::read_to_string(stub.authority()).unwrap()),
+        profile: profile.map(str::to_owned),
+        ..house.wish(Challenge::Http01, names)
+    };
+    let days = async |names: &[&str], profile| {
+        let certificate = house.acme.order(&wish(names, profile)).await?;
+        let life = certificate.main().unwrap().validity().life();
+        Ok::<_, OrderFault>(life / validity::DAY)
+    };
+    let ip = &["gate.example.ru", "192.0.2.1"][..];
+    assert_eq!(days(ip, None).await.unwrap(), 7);
+    assert_eq!(days(&ip[..1], None).await.unwrap(), 90);
+    assert_eq!(days(&ip[..1], Some("shortlived")).await.unwrap(), 7);
+    let rejected = days(ip, Some("classic")).await.unwrap_err();
+    assert_eq!(rejected.code(), "acme-rejected");
+    let unknown = days(ip, Some("tlsserver")).await.unwrap_err();
+    assert_eq!(unknown.code(), "acme-no-such-profile");
+    assert!(unknown.words(Language::Ru).contains("classic"));
+    let ordered = ["shortlived", "-", "shortlived", "classic"];
+    assert_eq!(stub.ordered(), ordered);
+
+    let limited = days(&["limited.example.ru"], None).await.unwrap_err();
+    assert_eq!(limited.code(), "acme-rate-limited");
+    assert_eq!(limited.told_to_wait, Some(Duration::from_secs(7200)));
+    let words = limited.words(Language::Ru);
+    assert!(words.ends_with("не раньше чем через 120 мин."), "{words}");
 }
