@@ -30,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct AdminClient {
     data: PathBuf,
     language: Language,
+    limit: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +39,8 @@ pub(crate) enum AdminError {
     NotRunning { socket: String, source: io::Error },
     #[error("this gateway is another user's ({socket}: {source})")]
     NoAccess { socket: String, source: io::Error },
-    #[error("the gateway did not answer within {} s", LIMIT.as_secs())]
-    TimedOut,
+    #[error("the gateway did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// In the administrator's language already.
     #[error("{message}")]
     Refused {
@@ -66,8 +67,8 @@ impl AdminError {
                 let values = [("socket", socket.as_str()), ("cause", &cause)];
                 messages::text(language, "admin-not-running", &values)
             }
-            Self::TimedOut => {
-                let seconds = LIMIT.as_secs().to_string();
+            Self::TimedOut(limit) => {
+                let seconds = limit.as_secs().to_string();
                 messages::text(language, "admin-timed-out", &[("seconds", &seconds)])
             }
             Self::NoAccess { socket, .. } => {
@@ -87,6 +88,16 @@ impl AdminClient {
         Self {
             data: data.to_owned(),
             language,
+            limit: LIMIT,
+        }
+    }
+
+    /// For what takes its time in the world outside.
+    pub(crate) fn patient(&self, limit: Duration) -> Self {
+        Self {
+            data: self.data.clone(),
+            language: self.language,
+            limit,
         }
     }
 
@@ -139,9 +150,9 @@ impl AdminClient {
             .enable_all()
             .build()?;
         let answer = runtime.block_on(async {
-            tokio::time::timeout(LIMIT, exchange(&self.data, request))
+            tokio::time::timeout(self.limit, exchange(&self.data, request))
                 .await
-                .map_err(|_elapsed| AdminError::TimedOut)?
+                .map_err(|_elapsed| AdminError::TimedOut(self.limit))?
         })?;
         let warning = answer.headers().get(header::WARNING);
         let warning = warning.and_then(|code| Some(code.to_str().ok()?.to_owned()));

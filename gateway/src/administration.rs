@@ -197,6 +197,9 @@ impl Administration {
                     (&Method::POST, ["import"]) => {
                         good(&self.import(slot, read(body).await?, language).await?)
                     }
+                    (&Method::POST, ["acme"]) => {
+                        good(&self.order(slot, read(body).await?, language).await?)
+                    }
                     (&Method::DELETE, []) => good(&self.remove_certificate(slot, language).await?),
                     _ => Err(Refused::not_here(language)),
                 }

@@ -15,6 +15,7 @@ use openssl::error::ErrorStack;
 
 use super::http::HttpFault;
 use crate::{
+    administration::certificates::words::Speaker,
     listeners::PortFault,
     messages::{self, Language},
 };
@@ -86,9 +87,8 @@ impl OrderFault {
     }
 
     /// For scripts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the command comes next"))]
-    pub(crate) fn code(&self) -> &'static str {
-        self.cause.code()
+    pub(crate) fn code(&self) -> String {
+        format!("acme-{}", self.cause.name())
     }
 
     /// For the administrator: what is wrong, and what to look at.
@@ -126,35 +126,36 @@ impl AcmeFault {
         matches!(self, Self::Problem(problem) if kind(problem) == "badNonce")
     }
 
-    fn code(&self) -> &'static str {
+    /// Its sentence is `acme-refused-NAME`.
+    fn name(&self) -> &'static str {
         match self {
-            Self::NoNames => "acme-no-names",
-            Self::Star { .. } => "acme-star",
-            Self::Authority(_) => "acme-authority",
-            Self::Http(HttpFault::NotHttps { .. }) => "acme-not-https",
-            Self::Http(HttpFault::Untrusted { .. }) => "acme-untrusted",
-            Self::Http(_) => "acme-away",
+            Self::NoNames => "no-names",
+            Self::Star { .. } => "star",
+            Self::Authority(_) => "authority",
+            Self::Http(HttpFault::NotHttps { .. }) => "not-https",
+            Self::Http(HttpFault::Untrusted { .. }) => "untrusted",
+            Self::Http(_) => "away",
             Self::Problem(problem) => match kind(problem) {
-                "rateLimited" => "acme-rate-limited",
-                "rejectedIdentifier" | "unsupportedIdentifier" => "acme-rejected",
-                "externalAccountRequired" => "acme-external-account",
-                "caa" => "acme-caa",
-                _ => "acme-refused",
+                "rateLimited" => "rate-limited",
+                "rejectedIdentifier" | "unsupportedIdentifier" => "rejected",
+                "externalAccountRequired" => "external-account",
+                "caa" => "caa",
+                _ => "problem",
             },
             Self::NotProven { problem, .. } => match kind(problem) {
-                "dns" => "acme-dns",
-                "connection" => "acme-connection",
-                "unauthorized" | "incorrectResponse" | "tls" => "acme-other-answer",
-                "caa" => "acme-caa",
-                _ => "acme-not-proven",
+                "dns" => "dns",
+                "connection" => "connection",
+                "unauthorized" | "incorrectResponse" | "tls" => "other-answer",
+                "caa" => "caa",
+                _ => "not-proven",
             },
-            Self::NoSuchChallenge { .. } => "acme-no-such-challenge",
-            Self::NoSuchProfile { .. } => "acme-no-such-profile",
-            Self::Port(_) => "acme-port",
-            Self::OtherScheme { .. } => "acme-other-scheme",
-            Self::TimedOut { .. } => "acme-timed-out",
-            Self::Unfit(_) => "acme-unfit",
-            Self::Store(_) | Self::Make(_) | Self::OpenSsl(_) | Self::Odd(_) => "acme-odd",
+            Self::NoSuchChallenge { .. } => "no-such-challenge",
+            Self::NoSuchProfile { .. } => "no-such-profile",
+            Self::Port(_) => "port",
+            Self::OtherScheme { .. } => "other-scheme",
+            Self::TimedOut { .. } => "timed-out",
+            Self::Unfit(_) => "unfit",
+            Self::Store(_) | Self::Make(_) | Self::OpenSsl(_) | Self::Odd(_) => "odd",
         }
     }
 
@@ -175,6 +176,7 @@ impl AcmeFault {
                 cause = offered.join(", ");
             }
             Self::Port(fault) => cause = messages::port_fault(fault, None, language),
+            Self::Unfit(fault) => cause = Speaker(language).sentence(fault),
             Self::TimedOut { seconds } => cause = seconds.to_string(),
             _ => {}
         }
@@ -187,7 +189,7 @@ impl AcmeFault {
             ("public", &wish.challenge.public_port().to_string()),
             ("port", &wish.port.to_string()),
         ];
-        messages::text(language, self.code(), &values)
+        messages::text(language, &format!("acme-refused-{}", self.name()), &values)
     }
 }
 
@@ -227,20 +229,20 @@ mod tests {
 
     #[test]
     fn what_a_person_looks_at_differs_by_the_kind_of_the_problem() {
-        let refused = |kind: &str| AcmeFault::Problem(problem(&typed(kind))).code();
+        let refused = |kind: &str| AcmeFault::Problem(problem(&typed(kind))).name();
         let not_proven = |kind: &str| {
             let (name, problem) = ("a.example".to_owned(), problem(&typed(kind)));
-            AcmeFault::NotProven { name, problem }.code()
+            AcmeFault::NotProven { name, problem }.name()
         };
-        assert_eq!(refused("rateLimited"), "acme-rate-limited");
-        assert_eq!(refused("rejectedIdentifier"), "acme-rejected");
-        assert_eq!(refused("serverInternal"), "acme-refused");
+        assert_eq!(refused("rateLimited"), "rate-limited");
+        assert_eq!(refused("rejectedIdentifier"), "rejected");
+        assert_eq!(refused("serverInternal"), "problem");
         for (kind, code) in [
-            ("dns", "acme-dns"),
-            ("connection", "acme-connection"),
-            ("unauthorized", "acme-other-answer"),
-            ("caa", "acme-caa"),
-            ("unheardOf", "acme-not-proven"),
+            ("dns", "dns"),
+            ("connection", "connection"),
+            ("unauthorized", "other-answer"),
+            ("caa", "caa"),
+            ("unheardOf", "not-proven"),
         ] {
             assert_eq!(not_proven(kind), code);
         }

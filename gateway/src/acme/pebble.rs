@@ -83,7 +83,7 @@ async fn a_server_that_refuses_every_nonce_is_told_to_be_refusing() {
     });
     let wish = house.wish(Challenge::Http01, &["gate.example.ru"]);
     let fault = house.acme.order(&wish).await.unwrap_err();
-    assert_eq!(fault.code(), "acme-refused");
+    assert_eq!(fault.code(), "acme-problem");
 }
 
 #[tokio::test]

@@ -8,13 +8,15 @@
 //! | `DELETE /certificates/{slot}/requests/{id}` | the request and its key are gone |
 //! | `POST /certificates/{slot}/import` | [`Import`] → [`Changed`] |
 //! | `POST /certificates/page` | the page for terminals as a file: [`page`] |
+//! | `POST /certificates/{slot}/acme` | [`AcmeWish`](gateway_certificates::plan::AcmeWish) → [`Changed`] |
 //! | `DELETE /certificates/{slot}` | [`Changed`]: another one takes its place |
 //!
 //! `{slot}` is `server` or `database-ID`. What is refused changes nothing.
 
+mod acme;
 mod import;
 pub(crate) mod page;
-mod words;
+pub(crate) mod words;
 
 use backend_types::{DatabaseId, Language};
 use gateway_certificates::{

@@ -1,5 +1,6 @@
 //! `gateway cert …`: certificates of the gateway that runs.
 
+mod acme;
 mod page;
 
 use std::{
@@ -67,6 +68,7 @@ pub(super) enum Cert {
         chain_incomplete_ok: bool,
     },
     Page(page::Page),
+    Acme(acme::Acme),
     Remove {
         #[command(flatten)]
         place: Place,
@@ -159,6 +161,7 @@ impl Cert {
                 session.show(&changed, |changed| print_changed(changed, session))
             }
             Self::Page(page) => page.run(session),
+            Self::Acme(order) => acme::run(order, session),
             Self::Remove { place, request } => remove(&place, request.as_deref(), session),
         }
     }

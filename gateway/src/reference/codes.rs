@@ -124,7 +124,7 @@ const CODES: &[Named] = &[
 ];
 
 impl Edition {
-    /// Those of lists and certificates have their words in the catalogue.
+    /// Those of lists, certificates and orders have their words in the catalogue.
     pub(super) fn command_codes(&self) -> String {
         let known = harness::document::messages(messages::tests::EN_TEXTS);
         let lists = known.into_iter().filter_map(|(key, values)| {
@@ -137,7 +137,7 @@ impl Edition {
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
             let words = messages::text(self.language, key, &values);
-            let name = ["list", "cert"].into_iter().find_map(|of| {
+            let name = ["list", "cert", "acme"].into_iter().find_map(|of| {
                 let name = key.strip_prefix(of)?.strip_prefix("-refused-")?;
                 Some(format!("{of}-{name}"))
             })?;

@@ -14,6 +14,7 @@
 mod house;
 
 mod account;
+mod acme;
 mod addresses;
 mod certificate_files;
 mod certificate_page;

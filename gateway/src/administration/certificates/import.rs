@@ -75,7 +75,7 @@ impl Administration {
     }
 
     /// Where it is in force and yet not seen.
-    fn without_effect(&self, slot: &Slot, speaker: Speaker) -> Option<String> {
+    pub(super) fn without_effect(&self, slot: &Slot, speaker: Speaker) -> Option<String> {
         match slot {
             Slot::Server => {
                 let all = self.world.certificates()?;

@@ -16,7 +16,11 @@ impl Speaker {
     }
 
     /// `cert-CODE`; its sentence is `cert-refused-CODE`.
-    pub(crate) fn refuse(self, code: &str, values: &[(&'static str, &str)]) -> Refused {
+    pub(in crate::administration) fn refuse(
+        self,
+        code: &str,
+        values: &[(&'static str, &str)],
+    ) -> Refused {
         let message = self.say(&format!("cert-refused-{code}"), values);
         Refused::new(StatusCode::CONFLICT, &format!("cert-{code}"), message)
     }
@@ -25,7 +29,7 @@ impl Speaker {
         self.say(&format!("cert-note-{note}"), values)
     }
 
-    pub(crate) fn fault(self, fault: &Fault) -> Refused {
+    pub(in crate::administration) fn fault(self, fault: &Fault) -> Refused {
         let values = values(fault);
         let values: Vec<(&'static str, &str)> = values
             .iter()
@@ -39,12 +43,16 @@ impl Speaker {
         refused
     }
 
+    pub(crate) fn sentence(self, fault: &Fault) -> String {
+        self.fault(fault).message
+    }
+
     /// The disk's or OpenSSL's: an engineer's.
-    pub(crate) fn store(self, fault: &StoreError) -> Refused {
+    pub(in crate::administration) fn store(self, fault: &StoreError) -> Refused {
         self.refuse("store", &[("cause", &fault.to_string())])
     }
 
-    pub(crate) fn install(self, fault: InstallError) -> Refused {
+    pub(in crate::administration) fn install(self, fault: InstallError) -> Refused {
         match fault {
             InstallError::Store(fault) => self.store(&fault),
             InstallError::Change(fault) => Refused::not_in_force(&fault.words(self.0), self.0),

@@ -1,0 +1,105 @@
+//! `gateway cert acme`: a certificate that terminals trust already, ordered over the internet.
+//!
+//! Whoever orders agrees to the server's terms of service; that is said before.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use gateway_certificates::{
+    KeyKind, Name,
+    plan::{AcmeWish, Challenge, Wish},
+};
+use instant_acme::LetsEncrypt;
+
+use super::{Changed, Outcome, Place, Session, key_kind, parsed, print_changed};
+use crate::acme::ORDER_LIMIT;
+
+/// An order may wait for another one.
+const LIMIT: Duration = ORDER_LIMIT
+    .saturating_mul(2)
+    .saturating_add(Duration::from_secs(30));
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Acme {
+    #[command(flatten)]
+    place: Place,
+    #[arg(long = "name", value_name = "NAME", required = true)]
+    names: Vec<String>,
+    #[arg(long = "key", value_name = "KEY", value_parser = key_kind)]
+    keys: Vec<KeyKind>,
+    #[arg(long, value_name = "URL", conflicts_with = "staging")]
+    directory: Option<String>,
+    #[arg(long)]
+    staging: bool,
+    #[arg(long = "contact", value_name = "MAIL")]
+    contacts: Vec<String>,
+    #[arg(long, value_name = "http-01|tls-alpn-01", value_parser = challenge, default_value = "http-01")]
+    challenge: Challenge,
+    #[arg(long)]
+    port: Option<u16>,
+    #[arg(long)]
+    profile: Option<String>,
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
+}
+
+pub(super) fn run(acme: Acme, session: &Session) -> Outcome {
+    let slot = acme.place.slot(session)?;
+    let server = match acme.staging {
+        true => LetsEncrypt::Staging,
+        false => LetsEncrypt::Production,
+    };
+    let directory = acme.directory.unwrap_or_else(|| server.url().to_owned());
+    let authority = acme.authority.map(|file| {
+        fs::read_to_string(&file).map_err(|fault| {
+            let (file, cause) = (file.display().to_string(), fault.to_string());
+            let values = [("file", file.as_str()), ("cause", &cause)];
+            session.refuse("cert-file-unreadable", &values)
+        })
+    });
+    let keys = match acme.keys.is_empty() {
+        true => vec![KeyKind::P256],
+        false => acme.keys,
+    };
+    let mut names = parsed(&acme.names, session)?;
+    names.dedup();
+    let contact = |mail: String| match mail.starts_with("mailto:") {
+        true => mail,
+        false => format!("mailto:{mail}"),
+    };
+    let wish = AcmeWish {
+        wish: Wish { names, keys },
+        directory,
+        contacts: acme.contacts.into_iter().map(contact).collect(),
+        challenge: acme.challenge,
+        port: acme.port.unwrap_or(acme.challenge.public_port()),
+        profile: acme.profile,
+        authority: authority.transpose()?,
+    };
+    announce(&wish, session);
+    let path = format!("/certificates/{slot}/acme");
+    let changed: Changed = session.gateway.patient(LIMIT).post(&path, &wish)?;
+    session.show(&changed, |changed| {
+        print_changed(changed, session);
+        if acme.staging {
+            out!("! {}", session.say("cert-note-staging", &[]));
+        }
+    })
+}
+
+/// Beside the answer, which may be for a program.
+fn announce(wish: &AcmeWish, session: &Session) {
+    let names = Name::listed(&wish.wish.names);
+    let values = [
+        ("names", names.as_str()),
+        ("server", &wish.directory),
+        ("public", &wish.challenge.public_port().to_string()),
+        ("port", &wish.port.to_string()),
+    ];
+    eprintln!("{}", session.say("cert-acme-begins", &values));
+}
+
+fn challenge(text: &str) -> Result<Challenge, String> {
+    let both = [Challenge::Http01, Challenge::TlsAlpn01];
+    let known = both.into_iter().find(|one| one.as_str() == text);
+    known.ok_or_else(|| "http-01 | tls-alpn-01".to_owned())
+}
