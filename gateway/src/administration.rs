@@ -8,6 +8,7 @@
 //! | `GET /why?address=A` | [`crate::why::Report`] |
 //! | `/certificates/…` | certificates shown and changed: [`certificates`] |
 //! | `GET /server`, `POST /server/edit`, `/server/stop`, `/server/start`; `POST /reload` | [`server`] |
+//! | `POST /watchdog` | every public port dialled anew, then as `GET /status` |
 //! | `/databases/{id}/api/v1/…` | the backend's REST API, as its administrator: [`entities`] |
 //!
 //! Each answer comes when what was asked is in force. A refusal has `error.code`, `error.message`
@@ -138,6 +139,10 @@ impl Administration {
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         match (&head.method, path.as_slice()) {
             (&Method::GET, ["status"]) => good(&self.world.status.report(language)),
+            (&Method::POST, ["watchdog"]) => {
+                self.world.watch_now().await;
+                good(&self.world.status.report(language))
+            }
             (&Method::POST, ["databases"]) => {
                 good(&self.change_databases(read(body).await?, language).await?)
             }

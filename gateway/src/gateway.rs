@@ -6,6 +6,7 @@
 mod follow;
 mod install;
 mod server;
+mod watching;
 mod world;
 
 use std::{
@@ -58,7 +59,9 @@ use crate::{
     shared::{RequestIds, Shared},
     sockets,
     status::{BackendState, ServerPort, Status, Told},
-    systemd, welcome, worker,
+    systemd,
+    watchdog::Watchdog,
+    welcome, worker,
 };
 
 /// Running requests may finish within this after SIGTERM.
@@ -137,6 +140,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         metrics: Metrics::new(),
         recent: Recent::default(),
         sampling: Mutex::default(),
+        watchdog: Watchdog::default(),
         stop: watch::Sender::new(false),
         request_ids,
         challenges: Arc::default(),
@@ -233,6 +237,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
     tokio::spawn(Arc::clone(&world).every_second());
     tokio::spawn(Arc::clone(&world).resolve_names());
     tokio::spawn(renewal::follow(Arc::clone(&world)));
+    tokio::spawn(Arc::clone(&world).watch());
     if world.backend.is_some() {
         tokio::spawn(Arc::clone(&world).follow_backend());
     }

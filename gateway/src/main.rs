@@ -47,6 +47,7 @@ mod stream;
 mod systemd;
 mod tls;
 mod warnings;
+mod watchdog;
 mod welcome;
 mod why;
 mod worker;

@@ -2,7 +2,7 @@
 //! address or a name that a client chose.
 
 use backend_types::DatabaseId;
-use gateway_policy::handshake::HandshakeFault;
+use gateway_policy::{handshake::HandshakeFault, ports::Holder};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -13,6 +13,8 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use crate::watchdog::Figures;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct Reason {
@@ -45,6 +47,30 @@ pub(crate) struct Renewed {
     pub(crate) certificate: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Port {
+    /// Empty for the server port.
+    pub(crate) database: String,
+    /// `data`, `print`, `server`.
+    pub(crate) port: &'static str,
+}
+
+impl From<&Holder> for Port {
+    fn from(holder: &Holder) -> Self {
+        Self {
+            database: holder
+                .database()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            port: match holder {
+                Holder::Data(_) => "data",
+                Holder::Print(_) => "print",
+                Holder::Server | Holder::CertificatePage | Holder::Metrics => "server",
+            },
+        }
+    }
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Counter,
@@ -52,6 +78,8 @@ pub(crate) struct Metrics {
     pub(crate) accept_errors: Counter,
     pub(crate) refused: Family<Reason, Counter>,
     pub(crate) handshakes_failed: Family<HandshakeFailed, Counter>,
+    pub(crate) certificate_seconds: Family<Port, Gauge>,
+    pub(crate) port_faults: Family<Port, Gauge>,
     pub(crate) requests: Family<Answered, Counter>,
     pub(crate) logins: Family<LoggedIn, Counter>,
     certificate_renewal_failures: Family<Renewed, Gauge>,
@@ -67,6 +95,8 @@ impl Metrics {
             accept_errors: Counter::default(),
             refused: Family::default(),
             handshakes_failed: Family::default(),
+            certificate_seconds: Family::default(),
+            port_faults: Family::default(),
             requests: Family::default(),
             logins: Family::default(),
             certificate_renewal_failures: Family::default(),
@@ -93,6 +123,16 @@ impl Metrics {
             "handshakes_failed",
             "Failed TLS handshakes by database and reason",
             metrics.handshakes_failed.clone(),
+        );
+        registry.register(
+            "certificate_seconds_left",
+            "Until the certificate of a port ends, the first of two",
+            metrics.certificate_seconds.clone(),
+        );
+        registry.register(
+            "port_faults",
+            "What the watchdog has found wrong at a port",
+            metrics.port_faults.clone(),
         );
         registry.register("requests", "Requests answered", metrics.requests.clone());
         registry.register(
@@ -127,6 +167,19 @@ impl Metrics {
             reason: fault.reason(),
         };
         self.handshakes_failed.get_or_create(&labels).inc();
+    }
+
+    /// The ports of now; those that are gone are gone here too.
+    pub(crate) fn watched(&self, figures: &[Figures]) {
+        self.certificate_seconds.clear();
+        self.port_faults.clear();
+        for figure in figures {
+            let port = Port::from(&figure.holder);
+            let seconds = self.certificate_seconds.get_or_create(&port);
+            seconds.set(figure.seconds_left);
+            let faults = i64::try_from(figure.faults).unwrap_or(i64::MAX);
+            self.port_faults.get_or_create(&port).set(faults);
+        }
     }
 
     pub(crate) fn login(&self, database: &DatabaseId, outcome: &'static str) {
@@ -185,6 +238,11 @@ mod tests {
             let metrics = Self::new();
             metrics.refuse("not-found");
             metrics.handshake_failed(None, HandshakeFault::Other);
+            metrics.watched(&[Figures {
+                holder: Holder::Server,
+                seconds_left: 1,
+                faults: 0,
+            }]);
             metrics.login(&"shop".parse().unwrap(), "good");
             metrics.answered("shop", 200, 0.001);
             metrics.renewals(std::iter::once(("server".to_owned(), 1)));

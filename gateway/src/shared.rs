@@ -33,6 +33,7 @@ use crate::{
     login::Logins,
     messages::Language,
     metrics::Metrics,
+    watchdog::Watchdog,
 };
 
 pub(crate) struct Shared {
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) sampling: Mutex<Sampling>,
+    pub(crate) watchdog: Watchdog,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) request_ids: RequestIds,
     /// What client certificates are judged by.

@@ -24,6 +24,7 @@ use crate::{
     renewal::Renewing,
     shared::Shared,
     warnings::{self, Warning},
+    watchdog::{self, Watched},
 };
 
 /// Everything that can be asked about the running gateway.
@@ -162,6 +163,9 @@ pub(crate) struct ServiceState {
     /// SHA-256 thumbprints of the certificates that this port shows.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) thumbprints: Vec<String>,
+    /// What it really serves, where it speaks https; absent until it was dialled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watched: Option<Watched>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,6 +281,9 @@ pub(crate) struct CertificateReport {
     pub(crate) expires: String,
     /// Whole days until then.
     pub(crate) days_left: i64,
+    /// That it ends soon or has ended, and what to do, in the asker's language.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) alarm: Option<String>,
     /// DNS names and IP addresses for which it is good.
     pub(crate) names: Vec<String>,
     /// Kind and size of its key.
@@ -332,7 +339,7 @@ impl RenewalReport {
 
 impl CertificateReport {
     /// One for each pair.
-    pub(crate) fn of(in_use: &InUse) -> Vec<Self> {
+    pub(crate) fn of(in_use: &InUse, language: Language) -> Vec<Self> {
         let pairs = in_use.certificate.pairs().iter();
         let report = pairs.map(|pair| {
             let validity = pair.validity();
@@ -344,6 +351,7 @@ impl CertificateReport {
                 issued: certificates::day(validity.from),
                 expires: certificates::day(validity.until),
                 days_left: validity.days_left(validity::now()),
+                alarm: watchdog::alarm_words(in_use, validity, language),
                 names: pair.names().iter().map(ToString::to_string).collect(),
                 key: pair.key_words(),
                 thumbprint_sha1: pair.thumbprint_sha1(),
@@ -387,7 +395,7 @@ impl Status {
                         .server_certificate
                         .filter(|_| saved.https)
                         .and_then(|choice| choice.served().ok())
-                        .map(|in_use| CertificateReport::of(&in_use))
+                        .map(|in_use| CertificateReport::of(&in_use, language))
                         .unwrap_or_default(),
                 }
             }),
@@ -412,7 +420,7 @@ impl Status {
     fn database(&self, database: &Database, language: Language) -> DatabaseReport {
         let https = database.https.then_some(&database.certificate);
         let in_use = https.and_then(|choice| choice.served().ok());
-        let certificates = in_use.map(|in_use| CertificateReport::of(&in_use));
+        let certificates = in_use.map(|in_use| CertificateReport::of(&in_use, language));
         let fault = https.and_then(Choice::fault);
         DatabaseReport {
             id: database.id.clone(),
@@ -495,6 +503,7 @@ impl Status {
             state: open,
             reason,
             thumbprints: state.thumbprints,
+            watched: self.shared.watchdog.of(holder, language),
         }
     }
 
@@ -521,6 +530,7 @@ impl Status {
     pub(crate) fn metrics(&self) -> String {
         let open = i64::try_from(self.shared.connections.count()).unwrap_or(i64::MAX);
         self.shared.metrics.open_connections.set(open);
+        self.shared.metrics.watched(&self.shared.watchdog.figures());
         self.shared.metrics.text()
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     listeners::{Listener, Order},
     request,
     shared::Shared,
+    tls,
 };
 
 /// Out of descriptors: let connections end before accepting again.
@@ -121,6 +122,13 @@ fn greet(
     peer: SocketAddr,
 ) {
     let shared = &worker.shared;
+    if shared.watchdog.probes.is_ours(peer) {
+        // Whatever the lists say: a handshake, and nothing else.
+        if let Some(context) = listener.serving().tls.clone() {
+            tokio::spawn(async move { drop(tls::accept(&context, tcp).await) });
+        }
+        return;
+    }
     let client = ClientAddr::from(peer.ip());
     let scope = match &listener.holder {
         Holder::Data(id) | Holder::Print(id) => Scope::Database(id.clone()),

@@ -34,6 +34,34 @@ impl Roots {
     }
 }
 
+/// Who trusts what a server sends: leaf and intermediates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Whoever knows the public authorities.
+    Public,
+    /// Whoever was given this root, which is `own`.
+    Own { root: String },
+    /// Whoever was given the certificate itself.
+    Itself,
+    /// Whoever has this issuer from elsewhere. With a `url` it is a public authority's intermediate,
+    /// which should have been sent.
+    Missing { issuer: String, url: Option<String> },
+}
+
+impl Trust {
+    /// Of `leaf` with the `sent` intermediates; `own` are roots that terminals are given.
+    #[must_use]
+    pub fn of(leaf: &X509, sent: &[X509], own: &[X509], roots: &Roots, now: i64) -> Self {
+        let given: Vec<X509> = sent.iter().chain(own).cloned().collect();
+        match build(leaf, &given, roots, now).end {
+            End::Known => Self::Public,
+            End::OwnRoot(_) if has_signed(leaf, leaf) => Self::Itself,
+            End::OwnRoot(root) => Self::Own { root },
+            End::Missing { issuer, url, .. } => Self::Missing { issuer, url },
+        }
+    }
+}
+
 /// The chain of one leaf.
 pub(crate) struct Chain {
     pub(crate) intermediates: Vec<X509>,
@@ -157,4 +185,38 @@ fn url_of_issuer(certificate: &X509Ref) -> Option<String> {
         .filter(|place| place.method().nid() == openssl::nid::Nid::AD_CA_ISSUERS);
     let url = issuers.filter_map(|place| place.location().uri()).next();
     url.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixtures::{authority, leaf},
+        validity,
+    };
+
+    #[test]
+    fn who_trusts_a_server_follows_from_what_it_sends_and_from_the_roots_that_are_known() {
+        let now = validity::now();
+        let root = authority("Root").by_itself();
+        let lower = authority("Lower").by(&root);
+        let signed = leaf().by(&lower).certificate;
+        let (root, lower) = (root.certificate, lower.certificate);
+        let known = Roots::new(vec![root.clone()]);
+        let of =
+            |sent: &[X509], own: &[X509], roots: &Roots| Trust::of(&signed, sent, own, roots, now);
+        let none = Roots::default();
+        let whole = [lower.clone()];
+        assert_eq!(of(&whole, &[], &known), Trust::Public);
+        let own = "Root".to_owned();
+        assert_eq!(of(&whole, &[root], &none), Trust::Own { root: own });
+        let missing = |issuer: &str| Trust::Missing {
+            issuer: issuer.to_owned(),
+            url: None,
+        };
+        assert_eq!(of(&whole, &[], &none), missing("Root"));
+        assert_eq!(of(&[], &[], &known), missing("Lower"));
+        let own = leaf().by_itself().certificate;
+        assert_eq!(Trust::of(&own, &[], &[], &known, now), Trust::Itself);
+    }
 }

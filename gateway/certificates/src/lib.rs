@@ -4,6 +4,7 @@
 //! sentences are the gateway's. Private keys leave a [`Pair`] only for a TLS context or for a file
 //! of mode 0600, and show themselves in no `Debug` and no error.
 
+pub mod alarm;
 pub mod authority;
 pub mod chain;
 pub mod challenge;

@@ -293,7 +293,7 @@ impl Administration {
         let served = choice.map(|choice| choice.served().and_then(|in_use| in_use.in_force()));
         let newest = choice.and_then(Choice::fault);
         let (certificates, fault) = match served {
-            Some(Ok(in_use)) => (CertificateReport::of(&in_use), newest),
+            Some(Ok(in_use)) => (CertificateReport::of(&in_use, language), newest),
             Some(Err(fault)) => (Vec::new(), Some(fault)),
             None => (Vec::new(), None),
         };

@@ -299,6 +299,9 @@ pub(super) fn rows(certificate: &CertificateReport, table: &mut Table, session: 
     let left = session.say("status-days-left", &[("days", &left)]);
     let expires = format!("{} ({left})", certificate.expires);
     row("status-expires", expires.into());
+    if let Some(alarm) = &certificate.alarm {
+        row("status-alarm", Cell::new(format!("✗ {alarm}"), Tone::Bad));
+    }
     row("status-names", certificate.names.join(", ").into());
     row("status-key", certificate.key.as_str().into());
     for (name, thumbprint) in [

@@ -145,6 +145,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);
     row("status-id", database.id.as_str().into());
     row("status-state", session.state_cell(&database.data));
+    watched(&database.data, session, &mut row);
     row("status-port", database.port.to_string().into());
     row("status-mode", say(mode_key(database)).into());
     row("status-https", session.yes_or_no(database.https).into());
@@ -166,6 +167,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     row("status-source", database.source.as_str().into());
     if let Some(print) = &database.print {
         row("status-print", print_server(print, session).into());
+        watched(&print.state, session, &mut row);
     }
     row("status-account", account(&database.account, session).into());
     row(
@@ -200,6 +202,24 @@ fn print_database(database: &DatabaseReport, session: &Session) {
         table.field(format!("  {}", say("status-certificate-files")), fault);
     }
     out!("{}", table.text(session.colour).trim_end());
+}
+
+/// What the watchdog has found at a port.
+fn watched(state: &ServiceState, session: &Session, row: &mut impl FnMut(&str, Cell)) {
+    let Some(watched) = &state.watched else {
+        return;
+    };
+    for fault in &watched.faults {
+        row("status-watched", Cell::new(format!("✗ {fault}"), Tone::Bad));
+    }
+    if watched.faults.is_empty() {
+        let time = watched.checked.replace('T', " ");
+        let words = session.say(
+            "status-watched-good",
+            &[("time", time.trim_end_matches('Z'))],
+        );
+        row("status-watched", words.into());
+    }
 }
 
 /// Its port, its address, and what stands behind it.

@@ -243,6 +243,11 @@ pub(super) const LABELS: &[Named] = &[
     ),
     ("reason", "As in the log.", "Как в журнале."),
     (
+        "port",
+        "`data`, `print` or `server`.",
+        "`data` — порт сервера данных, `print` — печати, `server` — порт сервера.",
+    ),
+    (
         "outcome",
         "`good`, `wrong`, `refreshed`, `busy`.",
         "`good` — вход удался, `wrong` — нет, `refreshed` — обновлён токен, `busy` — проверять было некогда.",

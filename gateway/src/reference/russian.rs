@@ -416,6 +416,26 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Valid until, UTC.", "Действует до (UTC)."),
     ("Whole days until then.", "Сколько полных дней осталось."),
     (
+        "That it ends soon or has ended, and what to do, in the asker's language.",
+        "Что срок скоро истечёт или истёк и что делать; на языке того, кто спрашивает.",
+    ),
+    (
+        "What it really serves, where it speaks https; absent until it was dialled.",
+        "Что порт отдаёт на самом деле, если он работает по https; нет, пока проверки не было.",
+    ),
+    (
+        "When the port was last dialled, UTC.",
+        "Когда порт последний раз проверен соединением, UTC.",
+    ),
+    (
+        "Who trusts what it serves: `public`, whoever knows the public authorities; `own`, whoever has our root; `itself`, whoever was given the certificate; `missing`, whoever has the issuer from elsewhere.",
+        "Кто доверяет тому, что он отдаёт: `public` — все, кто знает публичные центры; `own` — у кого есть наш корневой сертификат; `itself` — кому дали сам сертификат; `missing` — у кого издатель есть из другого источника.",
+    ),
+    (
+        "What is not as it should be, in the asker's language.",
+        "Что не так, на языке того, кто спрашивает.",
+    ),
+    (
         "DNS names and IP addresses for which it is good.",
         "Имена DNS и IP-адреса, для которых он годен.",
     ),
@@ -477,6 +497,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "Failed TLS handshakes by database and reason",
         "Неудавшиеся рукопожатия TLS по базам и причинам.",
+    ),
+    (
+        "Until the certificate of a port ends, the first of two",
+        "Секунды до конца сертификата порта; если их два — того, что истекает раньше.",
+    ),
+    (
+        "What the watchdog has found wrong at a port",
+        "Сколько неисправностей порта нашла проверка снаружи.",
     ),
     ("Requests answered", "Отвечено на запросы."),
     ("Login attempts by outcome", "Попытки входа по исходу."),

@@ -50,5 +50,6 @@ mod stop;
 mod switches;
 mod throttle;
 mod upgrade;
+mod watchdog;
 mod why;
 mod written_down;

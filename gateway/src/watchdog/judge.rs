@@ -1,0 +1,231 @@
+//! What the clients were served, against what they should have been. Pure.
+
+use std::fmt;
+
+use gateway_certificates::chain::Trust;
+
+use super::probe::{Client, ProbeFault};
+use crate::messages::{self, Language};
+
+/// How one client fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Served {
+        /// SHA-256.
+        thumbprint: String,
+    },
+    /// The handshake failed.
+    Refused {
+        cause: String,
+    },
+    Unreachable {
+        cause: String,
+    },
+}
+
+impl From<ProbeFault> for Outcome {
+    fn from(fault: ProbeFault) -> Self {
+        let cause = fault.to_string();
+        match fault {
+            ProbeFault::Unreachable(_) | ProbeFault::TimedOut => Self::Unreachable { cause },
+            ProbeFault::Refused(_) | ProbeFault::NoCertificate | ProbeFault::Setup(_) => {
+                Self::Refused { cause }
+            }
+        }
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    Unreachable {
+        cause: String,
+    },
+    Refused {
+        client: Client,
+        cause: String,
+    },
+    /// The certificate is another than the one that was last installed.
+    OtherCertificate {
+        client: Client,
+        thumbprint: String,
+    },
+    /// Browsers fetch what is missing themselves, terminals do not.
+    ChainIncomplete {
+        issuer: String,
+        url: String,
+    },
+    /// TLS that is too old is spoken all the same.
+    OldTlsSpoken,
+}
+
+pub(super) fn judge(
+    thumbprints: &[&str],
+    trust: Option<&Trust>,
+    outcomes: &[(Client, Outcome)],
+) -> Vec<Finding> {
+    let unreachable = outcomes.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Unreachable { cause } => Some(cause.clone()),
+        Outcome::Served { .. } | Outcome::Refused { .. } => None,
+    });
+    // Once is enough.
+    if let Some(cause) = unreachable {
+        return vec![Finding::Unreachable { cause }];
+    }
+    let mut findings = Vec::new();
+    for (client, outcome) in outcomes {
+        let client = *client;
+        match (client, outcome) {
+            (Client::WindowsCe, Outcome::Served { .. }) => findings.push(Finding::OldTlsSpoken),
+            (Client::WindowsCe, Outcome::Refused { .. }) => {}
+            (_, Outcome::Served { thumbprint }) => {
+                if !thumbprints.contains(&thumbprint.as_str()) {
+                    let thumbprint = thumbprint.clone();
+                    findings.push(Finding::OtherCertificate { client, thumbprint });
+                }
+            }
+            (_, Outcome::Refused { cause }) => {
+                let cause = cause.clone();
+                findings.push(Finding::Refused { client, cause });
+            }
+            (_, Outcome::Unreachable { .. }) => {}
+        }
+    }
+    if let Some(Trust::Missing {
+        issuer,
+        url: Some(url),
+    }) = trust
+    {
+        findings.push(Finding::ChainIncomplete {
+            issuer: issuer.clone(),
+            url: url.clone(),
+        });
+    }
+    findings
+}
+
+impl Finding {
+    pub(crate) fn words(&self, language: Language) -> String {
+        let client_of = |client: Client| {
+            let key = format!("watchdog-client-{}", client.word());
+            messages::text(language, &key, &[])
+        };
+        match self {
+            Self::Unreachable { cause } => {
+                messages::text(language, "watchdog-unreachable", &[("cause", cause)])
+            }
+            Self::Refused { client, cause } => {
+                let values = [("client", &*client_of(*client)), ("cause", cause)];
+                messages::text(language, "watchdog-refused", &values)
+            }
+            Self::OtherCertificate { client, thumbprint } => {
+                let values = [("client", &*client_of(*client)), ("thumbprint", thumbprint)];
+                messages::text(language, "watchdog-other-certificate", &values)
+            }
+            Self::ChainIncomplete { issuer, url } => {
+                let values = [("issuer", issuer.as_str()), ("url", url)];
+                messages::text(language, "watchdog-chain-incomplete", &values)
+            }
+            Self::OldTlsSpoken => messages::text(language, "watchdog-old-tls", &[]),
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(Language::En))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(thumbprint: &str) -> Outcome {
+        Outcome::Served {
+            thumbprint: thumbprint.to_owned(),
+        }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused {
+            cause: "alert".to_owned(),
+        }
+    }
+
+    fn good() -> Vec<(Client, Outcome)> {
+        Client::ALL
+            .map(|client| match client {
+                Client::WindowsCe => (client, refused()),
+                _ => (client, served("A")),
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn a_good_port_has_no_findings_whoever_trusts_it() {
+        let missing = Trust::Missing {
+            issuer: "Shop".to_owned(),
+            url: None,
+        };
+        let own = Trust::Own {
+            root: "Shop".to_owned(),
+        };
+        for trust in [Trust::Public, Trust::Itself, own, missing] {
+            assert_eq!(judge(&["A", "B"], Some(&trust), &good()), []);
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_not_as_it_should_be_is_found() {
+        let with = |place: usize, outcome: Outcome| {
+            let mut outcomes = good();
+            outcomes[place].1 = outcome;
+            judge(&["A"], Some(&Trust::Public), &outcomes)
+        };
+        let other = Finding::OtherCertificate {
+            client: Client::OldAndroid,
+            thumbprint: "C".to_owned(),
+        };
+        assert_eq!(with(2, served("C")), [other]);
+        let cause = "alert".to_owned();
+        let client = Client::Current;
+        assert_eq!(with(0, refused()), [Finding::Refused { client, cause }]);
+        assert_eq!(with(3, served("A")), [Finding::OldTlsSpoken]);
+        let cause = || "refused".to_owned();
+        let gone = Outcome::Unreachable { cause: cause() };
+        assert_eq!(with(1, gone), [Finding::Unreachable { cause: cause() }]);
+        let trust = Trust::Missing {
+            issuer: "Upper".to_owned(),
+            url: Some("http://a/".to_owned()),
+        };
+        let found = judge(&["A"], Some(&trust), &good());
+        assert!(matches!(&*found, [Finding::ChainIncomplete { .. }]));
+    }
+
+    #[test]
+    fn every_finding_and_client_has_words_in_both_languages() {
+        let one_of_each = [
+            Finding::Unreachable {
+                cause: "x".to_owned(),
+            },
+            Finding::ChainIncomplete {
+                issuer: "x".to_owned(),
+                url: "x".to_owned(),
+            },
+            Finding::OldTlsSpoken,
+        ];
+        let of_clients = Client::ALL.into_iter().flat_map(|client| {
+            let (cause, thumbprint) = ("x".to_owned(), "x".to_owned());
+            [
+                Finding::Refused { client, cause },
+                Finding::OtherCertificate { client, thumbprint },
+            ]
+        });
+        for finding in one_of_each.into_iter().chain(of_clients) {
+            let [first, second] = Language::ALL.map(|language| finding.words(language));
+            assert!(first != second && !first.contains("watchdog-"), "{first}");
+        }
+    }
+}
