@@ -15,10 +15,10 @@ use crate::{
     messages::Message,
     secrets::Hasher,
     storage::{
-        Storage, StorageError, Writer,
+        Entity, Storage, StorageError, Writer,
         directory::{self as stored, StoredDatabase},
         entities::{self, EntitySet},
-        users,
+        users::{self, StoredUser},
     },
     template::Template,
 };
@@ -29,19 +29,23 @@ const LONGEST_COMMENT: usize = 4000;
 /// The directory as this connection sees it; inside a transaction it is consistent.
 pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Directory, StorageError> {
     let revision = stored::revision(connection).await?;
-    let mut databases = Vec::new();
-    for database in stored::databases(connection).await? {
-        let users = login_material(connection, database.id.as_str()).await?;
-        databases.push(Database {
+    let databases = stored::databases(connection).await?;
+    let groups = entities::of_all_databases(connection, EntitySet::UserGroups).await?;
+    let mut users = users::of_all_databases(connection).await?;
+    let databases = databases.into_iter().map(|database| {
+        let id = database.id.as_str();
+        let groups = groups.get(id).map_or(&[][..], Vec::as_slice);
+        let users = users.remove(id).unwrap_or_default();
+        Database {
+            users: material(groups, users),
             id: database.id,
             settings: database.settings,
             index_key: database.index_key,
-            users,
-        });
-    }
+        }
+    });
     Ok(Directory {
         revision,
-        databases,
+        databases: databases.collect(),
     })
 }
 
@@ -50,11 +54,15 @@ async fn login_material(
     database: &str,
 ) -> Result<Vec<User>, StorageError> {
     let groups = entities::all(connection, database, EntitySet::UserGroups).await?;
+    let users = users::all(connection, database).await?;
+    Ok(material(&groups, users))
+}
+
+fn material(groups: &[Entity], users: Vec<StoredUser>) -> Vec<User> {
     let roles: HashMap<&str, Role> = groups
         .iter()
         .filter_map(|group| Some((group.get("id")?.as_str()?, user_groups::role(group))))
         .collect();
-    let users = users::all(connection, database).await?;
     let material = users.into_iter().filter_map(|user| {
         let (barcode, barcode_index) = user
             .barcode
@@ -70,7 +78,7 @@ async fn login_material(
             barcode_index,
         })
     });
-    Ok(material.collect())
+    material.collect()
 }
 
 /// Whether the database has a user of an administrators' group. Every user has a password.
@@ -122,7 +130,13 @@ async fn apply(
         }
     }
     let mut made = Vec::new();
+    // Only what is changed: the others are stored so, and have their administrators.
+    let unchanged: HashMap<&DatabaseId, &StoredDatabase> =
+        before.iter().map(|one| (&one.id, one)).collect();
     for database in &after {
+        if unchanged.get(&database.id) == Some(&database) {
+            continue;
+        }
         stored::put(&mut writer.connection, database).await?;
         let added = !before
             .iter()

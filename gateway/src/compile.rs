@@ -1,14 +1,15 @@
 //! From what is written down (YAML, the backend's feed) to the [`Directory`] in force.
 //!
-//! A directory that cannot be is found out before anything is swapped. A certificate that does
+//! What has not changed is taken over from the directory in force. A directory that cannot be is found out before anything is swapped. A certificate that does
 //! not load costs its own ports and no others (rule 7). Reads files, opens no port.
 
 use std::{
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use backend_types::{DatabaseId, HttpServer, PrintAuthentication};
+use backend_types::{DatabaseId, DatabaseSettings, HttpServer, PrintAuthentication};
 use gateway_config::{Cause, Config, DatabaseConfig, SharedAccount, UserConfig, folder_name};
 use gateway_policy::rights::Rights;
 
@@ -31,9 +32,18 @@ pub(crate) enum CompileError {
     Account { id: DatabaseId, cause: Cause },
 }
 
+/// What a directory is compiled from.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) config: Arc<Config>,
+    pub(crate) feed: Option<Arc<backend_types::Directory>>,
+}
+
 /// What the compiler needs beside the sources.
 pub(crate) struct Compiler<'a> {
-    pub(crate) config: &'a Config,
+    pub(crate) sources: &'a Sources,
+    /// The directory in force: whatever of it is not changed stays as it is.
+    pub(crate) before: &'a Directory,
     /// The configuration's file, to name a database's source.
     pub(crate) file: &'a Path,
     pub(crate) lists: &'a ListWatch,
@@ -52,39 +62,41 @@ pub(crate) struct Certificates {
 impl Compiler<'_> {
     /// All databases of both sources, and the certificates. Blocks on list files and
     /// certificates.
-    pub(crate) fn compile(
-        &self,
-        feed: Option<&backend_types::Directory>,
-    ) -> Result<(Directory, Certificates), CompileError> {
-        let default = self.shelf.default(self.config.certificate.as_ref());
-        let server = self.config.server.certificate.as_ref();
+    pub(crate) fn compile(&self) -> Result<(Directory, Certificates), CompileError> {
+        let Sources { config, feed } = self.sources;
+        let default = self.shelf.default(config.certificate.as_ref());
+        let server = config.server.certificate.as_ref();
         let server = self.shelf.server(server, &default);
+        let unchanged = Unchanged::since(self.before, config);
         let mut databases = Vec::new();
-        for written in &self.config.databases {
-            databases.push(Arc::new(self.written_down(written, &default)?));
+        for written in &config.databases {
+            databases.push(match unchanged.written(written) {
+                Some(database) => database,
+                None => Arc::new(self.written_down(written, &default)?),
+            });
         }
         if let (Some(feed), Some(backend)) = (feed, self.backend) {
-            let mut folders: Vec<String> = Vec::new();
+            let written: HashMap<_, _> = databases
+                .iter()
+                .map(|one: &Arc<Database>| (one.id.clone(), Arc::clone(one)))
+                .collect();
+            let mut folders = HashSet::new();
             for told in &feed.databases {
-                if let Some(yaml) = databases
-                    .iter()
-                    .find(|one: &&Arc<Database>| one.id == told.id)
-                {
-                    let yaml = yaml.source.to_string();
+                if let Some(yaml) = written.get(&told.id) {
                     return Err(CompileError::ClaimedTwice {
                         id: told.id.clone(),
-                        yaml,
+                        yaml: yaml.source.to_string(),
                     });
                 }
-                databases.push(Arc::new(self.told_by_backend(
-                    told,
-                    backend,
-                    &default,
-                    &mut folders,
-                )?));
+                let folder = self.folder(&told.settings, &mut folders);
+                databases.push(match unchanged.told(told, &folder) {
+                    Some(database) => database,
+                    None => Arc::new(self.told_by_backend(told, backend, &default, folder)?),
+                });
             }
         }
-        Ok((Directory::new(databases), Certificates { default, server }))
+        let directory = Directory::new(databases, self.sources.clone());
+        Ok((directory, Certificates { default, server }))
     }
 
     fn written_down(
@@ -137,7 +149,7 @@ impl Compiler<'_> {
     }
 
     fn account(&self, written: &DatabaseConfig) -> Result<Account, CompileError> {
-        let (used, account) = match (&written.account, &self.config.account) {
+        let (used, account) = match (&written.account, &self.sources.config.account) {
             (gateway_config::Account::Own(account), _) => (Used::Own, account),
             (gateway_config::Account::Shared, SharedAccount::Own(account)) => {
                 (Used::Shared, account)
@@ -157,7 +169,7 @@ impl Compiler<'_> {
         told: &backend_types::Database,
         backend: &BackendAddress,
         default: &Choice,
-        folders: &mut Vec<String>,
+        folder: PathBuf,
     ) -> Result<Database, CompileError> {
         let settings = &told.settings;
         let mut index_key = [0; 32];
@@ -166,7 +178,6 @@ impl Compiler<'_> {
                 id: told.id.clone(),
             }
         })?;
-        let folder = self.folder(&settings.folder, &settings.name, folders);
         let authentication = if settings.authentication {
             Authentication::Gateway
         } else {
@@ -194,7 +205,7 @@ impl Compiler<'_> {
             }),
             account: Account::shown(
                 &settings.account,
-                match &self.config.account {
+                match &self.sources.config.account {
                     SharedAccount::Own(shared) => Some(shared.name.as_str()),
                     SharedAccount::None => None,
                 },
@@ -209,15 +220,88 @@ impl Compiler<'_> {
     }
 
     /// An absolute path as it is; a name lies under `databases/` of the data folder.
-    fn folder(&self, written: &str, name: &str, taken: &mut Vec<String>) -> PathBuf {
+    fn folder(&self, settings: &DatabaseSettings, taken: &mut HashSet<String>) -> PathBuf {
+        let written = &settings.folder;
         if Path::new(written).is_absolute() {
             return PathBuf::from(written);
         }
-        let wished = if written.is_empty() { name } else { written };
-        let folder = folder_name(wished, |candidate| taken.iter().any(|one| one == candidate));
-        taken.push(folder.clone());
-        self.config.data.join("databases").join(folder)
+        let wished = if written.is_empty() {
+            &settings.name
+        } else {
+            written
+        };
+        let folder = folder_name(wished, |candidate| taken.contains(candidate));
+        taken.insert(folder.clone());
+        self.sources.config.data.join("databases").join(folder)
     }
+}
+
+/// The databases that need not be compiled again, with what they were compiled from. A change costs
+/// what it changes, however many databases stand beside it.
+#[derive(Default)]
+struct Unchanged<'a> {
+    written: HashMap<&'a DatabaseId, (&'a DatabaseConfig, &'a Arc<Database>)>,
+    told: HashMap<&'a DatabaseId, (&'a backend_types::Database, &'a Arc<Database>)>,
+}
+
+impl<'a> Unchanged<'a> {
+    fn since(before: &'a Directory, config: &Config) -> Self {
+        let Some(Sources {
+            config: then, feed, ..
+        }) = before.made_of()
+        else {
+            return Self::default();
+        };
+        if !makes_the_same(then, config) {
+            return Self::default();
+        }
+        let written = then.databases.iter().filter_map(|one| {
+            let database = before.get(&one.id)?;
+            Some((&one.id, (one, database)))
+        });
+        let told = feed.iter().flat_map(|feed| &feed.databases);
+        let told = told.filter_map(|one| {
+            let database = before.get(&one.id)?;
+            (database.source == Source::Backend).then_some((&one.id, (one, database)))
+        });
+        Self {
+            written: written.collect(),
+            told: told.collect(),
+        }
+    }
+
+    fn written(&self, now: &DatabaseConfig) -> Option<Arc<Database>> {
+        let (then, database) = *self.written.get(&now.id)?;
+        let same = then == now && database.account.moved().is_none();
+        same.then(|| Arc::clone(database))
+    }
+
+    fn told(&self, now: &backend_types::Database, folder: &Path) -> Option<Arc<Database>> {
+        let (then, database) = *self.told.get(&now.id)?;
+        let same = then == now && database.folder == folder;
+        same.then(|| Arc::clone(database))
+    }
+}
+
+/// Whether databases that are written alike come out alike. Each key is named: who adds one says
+/// here whether databases are made of it.
+fn makes_the_same(then: &Config, now: &Config) -> bool {
+    let Config {
+        data,
+        certificate,
+        account,
+        certificate_page: _,
+        language: _,
+        listen: _,
+        log: _,
+        metrics: _,
+        trusted_proxies: _,
+        server: _,
+        limits: _,
+        backend: _,
+        databases: _,
+    } = now;
+    (data, certificate, account) == (&then.data, &then.certificate, &then.account)
 }
 
 /// `None` also where the address is no address: the backend has let none in, and a port that
@@ -242,5 +326,67 @@ fn user(written: &UserConfig) -> backend_types::User {
         index: written.index.as_ref().map(ToString::to_string),
         barcode: written.barcode.as_ref().map(ToString::to_string),
         barcode_index: written.barcode_index.as_ref().map(ToString::to_string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_certificates::Store;
+    use harness::{Authority, InFront};
+
+    use super::*;
+
+    /// Which of `a` and `b` are made anew when the file's text changes.
+    #[track_caller]
+    fn check(change: impl FnOnce(String) -> String, anew: [bool; 2]) {
+        let data = tempfile::tempdir().unwrap();
+        let lists = ListWatch::new(data.path().join("cache"));
+        let shelf = Shelf::new(Store::new(data.path().join("tls")));
+        let default = Authority::new(data.path()).issue("default", &["localhost"]);
+        let (chain, key) = (default.chain.display(), default.key.display());
+        let databases = ["a", "b"].map(|id| harness::Database::new(id, "http://127.0.0.1:9000"));
+        let text = InFront::new(data.path(), databases).yaml();
+        let text = format!("certificate: {{chain: {chain}, key: {key}}}\n{text}");
+        let compile = |text: &str, before: &Directory| {
+            let loaded = gateway_config::check(text, "file", &gateway_config::Overrides::default());
+            let sources = Sources {
+                config: Arc::new(loaded.unwrap().config),
+                feed: None,
+            };
+            let compiler = Compiler {
+                sources: &sources,
+                before,
+                file: Path::new("file"),
+                lists: &lists,
+                shelf: &shelf,
+                index_key: [0; 32],
+                backend: None,
+            };
+            compiler.compile().unwrap().0
+        };
+        let before = compile(&text, &Directory::default());
+        let after = compile(&change(text), &before);
+        let made = ["a", "b"].map(|id| {
+            let [before, after] = [&before, &after].map(|one| one.get(&id.parse().unwrap()));
+            !Arc::ptr_eq(before.unwrap(), after.unwrap())
+        });
+        assert_eq!(made, anew);
+    }
+
+    #[test]
+    fn only_what_is_changed_is_made_anew() {
+        check(|text| text, [false, false]);
+        check(|text| text.replace("Database a", "Shop"), [true, false]);
+        check(|text| text.replace("Database b", "Shop"), [false, true]);
+        check(
+            |text| text.replace("language: en", "language: ru"),
+            [false, false],
+        );
+        // The default certificate is any database's.
+        let without = |text: String| text.split_once('\n').unwrap().1.to_owned();
+        check(
+            |text| format!("# One line less below.\n{}", without(text)),
+            [true, true],
+        );
     }
 }

@@ -9,8 +9,8 @@ use backend_types::{DatabaseId, Mode, PrintAuthentication, Role, User};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
-    account::Account, backend_client::BackendAddress, certificates::Choice, lists::ListFolder,
-    server_address::ServerAddress,
+    account::Account, backend_client::BackendAddress, certificates::Choice, compile::Sources,
+    lists::ListFolder, server_address::ServerAddress,
 };
 
 /// Where a database is written down; only there can it be changed.
@@ -154,19 +154,29 @@ impl Users {
 pub(crate) struct Directory {
     databases: Vec<Arc<Database>>,
     by_id: HashMap<DatabaseId, Arc<Database>>,
+    made_of: Option<Sources>,
 }
 
 impl Directory {
-    pub(crate) fn new(databases: Vec<Arc<Database>>) -> Self {
+    pub(crate) fn new(databases: Vec<Arc<Database>>, made_of: Sources) -> Self {
         let by_id = databases
             .iter()
             .map(|one| (one.id.clone(), Arc::clone(one)))
             .collect();
-        Self { databases, by_id }
+        Self {
+            databases,
+            by_id,
+            made_of: Some(made_of),
+        }
     }
 
     pub(crate) fn get(&self, id: &DatabaseId) -> Option<&Arc<Database>> {
         self.by_id.get(id)
+    }
+
+    /// `None` before the first.
+    pub(crate) fn made_of(&self) -> Option<&Sources> {
+        self.made_of.as_ref()
     }
 
     pub(crate) fn databases(&self) -> &[Arc<Database>] {

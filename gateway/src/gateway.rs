@@ -33,7 +33,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::world::{Sources, feed_copy, settings};
+use self::world::{feed_copy, settings};
 pub(crate) use self::{
     follow::{Stamp, stamp},
     install::InstallError,
@@ -45,6 +45,7 @@ use crate::{
     backend_client::{BackendAddress, Wait},
     certificates::Shelf,
     clock::Clock,
+    compile::Sources,
     connections::{Connections, DoorLimits},
     files,
     hand_over::Inherited,
@@ -201,7 +202,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         index_key,
         started: config.clone(),
         sources: Mutex::new(Sources {
-            config: config.clone(),
+            config: Arc::new(config.clone()),
             feed: None,
         }),
         server: Mutex::new(Some(ServerPort::from(&config.server))),

@@ -9,7 +9,7 @@
 mod desk;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -300,7 +300,7 @@ impl ListWatch {
     }
 
     /// Forgets the folders that no database has any more.
-    pub(crate) fn keep(&self, in_use: &[PathBuf]) {
+    pub(crate) fn keep(&self, in_use: &HashSet<PathBuf>) {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         folders.retain(|folder, _| in_use.contains(folder));
     }

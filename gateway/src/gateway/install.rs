@@ -110,10 +110,10 @@ impl World {
     pub(crate) fn named_files(&self, slot: &Slot) -> Option<CertificatePair> {
         let config = self.sources().config;
         match slot {
-            Slot::Server => config.certificate,
+            Slot::Server => config.certificate.clone(),
             Slot::Database(id) => {
-                let mut databases = config.databases.into_iter();
-                databases.find(|one| one.id == *id)?.certificate
+                let mut databases = config.databases.iter();
+                databases.find(|one| one.id == *id)?.certificate.clone()
             }
         }
     }

@@ -5,7 +5,7 @@
 //! and stands in the log and in `status`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,7 +24,7 @@ use crate::{
     backend_client::BackendAddress,
     certificate_page::{self, Notice},
     certificates::{CertificateFault, Choice, InUse, Shelf},
-    compile::{Certificates, CompileError, Compiler},
+    compile::{Certificates, CompileError, Compiler, Sources},
     directory::{Directory, Upstream},
     files,
     listeners::{Listeners, PortFault, Wanted},
@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(super) server: Mutex<Option<ServerPort>>,
     /// The backend's newest directory, also one that clashes with the file: when the file is
     /// mended, it comes into force.
-    pub(super) offered: Mutex<Option<backend_types::Directory>>,
+    pub(super) offered: Mutex<Option<Arc<backend_types::Directory>>>,
     /// One context per port and certificate, kept while both stay: tickets stay valid then.
     pub(super) contexts: Mutex<HashMap<(Holder, String), SslContext>>,
     /// One feed of the backend's at a time: the administrator's change and the long poll bring the
@@ -69,13 +69,6 @@ pub(crate) struct World {
     /// One certificate at a time.
     pub(crate) installing: tokio::sync::Mutex<()>,
     pub(crate) renewals: Renewals,
-}
-
-/// What the directory in force was compiled from.
-#[derive(Clone)]
-pub(super) struct Sources {
-    pub(super) config: Config,
-    pub(super) feed: Option<backend_types::Directory>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +169,7 @@ impl World {
     ) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
         let mut sources = self.sources();
-        sources.feed = Some(feed);
+        sources.feed = Some(Arc::new(feed));
         let (directory, certificates) = self.compile(&sources).await?;
         judge_folders(&directory, changed)?;
         let wanted = self.wanted(&directory, &certificates, &sources.config);
@@ -200,13 +193,13 @@ impl World {
     /// What came out of order, older than the newest, is let go.
     pub(crate) async fn take_feed(&self, feed: backend_types::Directory) -> bool {
         let _one_feed = self.taking.lock().await;
-        let revision = feed.revision;
+        let (revision, feed) = (feed.revision, Arc::new(feed));
         let newest = self.offered().map_or(0, |newest| newest.revision);
         if newest > revision || (newest == revision && self.sources().feed.as_ref() == Some(&feed))
         {
             return true;
         }
-        self.offer(feed.clone());
+        self.offer(Arc::clone(&feed));
         let taken = self
             .bring_into_force(|sources| sources.feed = Some(feed))
             .await;
@@ -223,7 +216,7 @@ impl World {
         good
     }
 
-    fn offer(&self, feed: backend_types::Directory) {
+    fn offer(&self, feed: Arc<backend_types::Directory>) {
         self.keep_feed(&feed);
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
@@ -233,7 +226,7 @@ impl World {
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn offered(&self) -> Option<backend_types::Directory> {
+    pub(super) fn offered(&self) -> Option<Arc<backend_types::Directory>> {
         self.offered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -246,7 +239,7 @@ impl World {
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
-        self.sources().config.data
+        self.sources().config.data.clone()
     }
 
     /// The file, and what the command line says in place of it.
@@ -274,7 +267,7 @@ impl World {
         self.listeners.judge(&wanted).map_err(ChangeError::Clash)?;
         let server = ServerPort::from(&sources.config.server);
         self.judge_saved(&wanted, server, None)?;
-        let folders: Vec<PathBuf> = directory
+        let folders: HashSet<PathBuf> = directory
             .databases()
             .iter()
             .map(|one| one.folder.clone())
@@ -339,18 +332,20 @@ impl World {
 
     async fn compile(&self, sources: &Sources) -> Result<(Directory, Certificates), ChangeError> {
         let (sources, file) = (sources.clone(), self.config_file.clone());
+        let before = self.shared.directory.load_full();
         let (lists, shelf) = (Arc::clone(&self.lists), Arc::clone(&self.shelf));
         let (backend, index_key) = (self.backend.clone(), self.index_key);
         let compiled = tokio::task::spawn_blocking(move || {
             let compiler = Compiler {
-                config: &sources.config,
+                sources: &sources,
+                before: &before,
                 file: &file,
                 lists: &lists,
                 shelf: &shelf,
                 index_key,
                 backend: backend.as_ref(),
             };
-            compiler.compile(sources.feed.as_ref())
+            compiler.compile()
         });
         let (directory, certificates) = compiled.await??;
         // A name that resolves slowly must not hold the change up; it is asked again later.
@@ -461,8 +456,9 @@ impl World {
 
     /// With the newest directory that the backend has offered, else with the one in force.
     pub(super) async fn reload_with(&self, config: Config) -> Result<(), ChangeError> {
+        let config = Arc::new(config);
         let offered = self.bring_into_force(|sources| {
-            sources.config = config.clone();
+            sources.config = Arc::clone(&config);
             sources.feed = self.offered();
         });
         match offered.await {

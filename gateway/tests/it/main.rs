@@ -34,6 +34,7 @@ mod in_front;
 mod in_step;
 mod lists;
 mod login;
+mod many_ports;
 mod matrix;
 mod metadata;
 mod outside;
