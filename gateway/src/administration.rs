@@ -6,6 +6,8 @@
 //! | `POST /databases` | [`backend_types::Changes`], all or none: [`databases`] |
 //! | `GET`, `POST /databases/{id}/lists/{whitelist\|blacklist}` | a list shown or changed: [`lists`] |
 //! | `GET /why?address=A` | [`crate::why::Report`] |
+//! | `GET /authority`, `POST /authority/key-away` | the root of our own: [`certificates::authority`] |
+//! | `GET`, `POST /devices`, `POST /devices/revoke` | [`certificates::devices`] |
 //! | `/certificates/…` | certificates shown and changed: [`certificates`] |
 //! | `GET /server`, `POST /server/edit`, `/server/stop`, `/server/start`; `POST /reload` | [`server`] |
 //! | `POST /watchdog` | every public port dialled anew, then as `GET /status` |
@@ -181,6 +183,17 @@ impl Administration {
                 let changed = self.change_list(database, kind, change, language);
                 good(&changed.await?)
             }
+            (&Method::GET, ["authority"]) => good(&self.root(language).await?),
+            (&Method::POST, ["authority", "key-away"]) => {
+                good(&self.root_key_away(read(body).await?, language).await?)
+            }
+            (&Method::GET, ["devices"]) => good(&self.devices(language).await?),
+            (&Method::POST, ["devices"]) => {
+                good(&self.add_device(read(body).await?, language).await?)
+            }
+            (&Method::POST, ["devices", "revoke"]) => {
+                good(&self.revoke_device(read(body).await?, language).await?)
+            }
             (&Method::GET, ["certificates"]) => good(&self.certificates(language).await?),
             (&Method::POST, ["certificates", "page"]) => {
                 good(&self.certificate_page(read(body).await?, language)?)
@@ -191,6 +204,10 @@ impl Administration {
                     (&Method::POST, ["self-signed"]) => {
                         let wished = read(body).await?;
                         good(&self.make_self_signed(slot, wished, language).await?)
+                    }
+                    (&Method::POST, ["authority"]) => {
+                        let wish = read(body).await?;
+                        good(&self.issue_from_authority(slot, wish, language).await?)
                     }
                     (&Method::POST, ["requests"]) => {
                         good(&self.make_request(slot, read(body).await?, language).await?)

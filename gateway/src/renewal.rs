@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     acme::OrderFault,
+    administration::certificates::authority,
     gateway::{InstallError, World},
     messages::{self, Language},
 };
@@ -90,6 +91,7 @@ impl RenewalFault {
             Self::Authority(AuthorityError::KeyAway) => {
                 messages::text(language, "renewal-key-away", &[])
             }
+            Self::Authority(fault) => authority::words(fault, language),
             Self::Order(fault) => fault.words(language),
             Self::TimedOut => {
                 let minutes = (ORDER_LIMIT.as_secs() / 60).to_string();
@@ -237,7 +239,7 @@ async fn renewed(world: &Arc<World>, one: &Renewing) -> Result<bool, RenewalFaul
 async fn issued(world: &World, wish: Wish) -> Result<Certificate, RenewalFault> {
     let authority = world.authority();
     let issued = tokio::task::spawn_blocking(move || {
-        authority.issue(&wish, names::of_this_machine(), RootKey::Kept)
+        authority.issue(&wish, &names::of_this_machine(), RootKey::Kept)
     });
     Ok(issued.await??)
 }

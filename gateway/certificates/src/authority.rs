@@ -43,6 +43,7 @@ pub use self::constraint::Constraint;
 use crate::{
     Certificate, KeyKind, Name, Pair, PairError, StoreError, Validity,
     make::{self, LEAF_DAYS, alternative_names, common_name},
+    pair::called,
     plan::Wish,
     store::replace,
     validity::{self, DAY},
@@ -128,35 +129,14 @@ struct Kept {
 
 impl Root {
     #[must_use]
-    pub fn permits(&self, name: &Name) -> bool {
-        self.constraints.is_empty() || self.constraints.iter().any(|one| one.permits(name))
-    }
-
-    #[must_use]
     pub fn validity(&self) -> Validity {
         Validity::of(&self.certificate)
     }
 
-    /// The names of a leaf: those of this machine as far as the root permits them, and the wished
-    /// ones, of which it has to permit every one.
-    pub fn names(&self, wished: &[Name], machine: Vec<Name>) -> Result<Vec<Name>, AuthorityError> {
-        let foreign = wished.iter().filter(|name| !self.permits(name));
-        let foreign: Vec<Name> = foreign.cloned().collect();
-        if !foreign.is_empty() {
-            return Err(AuthorityError::NotPermitted(foreign));
-        }
-        // A wished name first: it becomes the common name.
-        let mut names = wished.to_vec();
-        let machine = machine.into_iter().filter(|name| self.permits(name));
-        for name in machine {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        match names.is_empty() {
-            true => Err(AuthorityError::NoName),
-            false => Ok(names),
-        }
+    /// Its common name.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        called(self.certificate.subject_name())
     }
 
     /// Whether the root, and nothing else, vouches for `certificate` at this moment.
@@ -292,12 +272,12 @@ impl Authority {
     pub fn issue(
         &self,
         wish: &Wish,
-        machine: Vec<Name>,
+        machine: &[Name],
         key: RootKey<'_>,
     ) -> Result<Certificate, AuthorityError> {
         let root = self.root()?.ok_or(AuthorityError::NoRoot)?;
         let signer = self.key(&root, key)?;
-        let names = root.names(&wish.names, machine)?;
+        let names = leaf_names(&root.constraints, &wish.names, machine)?;
         let pairs = wish.keys.iter().map(|kind| {
             let (builder, own) = begin_leaf(&root, *kind, &holder(&names), LEAF_DAYS)?;
             let leaf = server_leaf(builder, &root, &names, *kind, &signer)?;
@@ -389,6 +369,36 @@ impl Authority {
                 source,
             }),
         }
+    }
+}
+
+/// The names of a leaf under a root with these `constraints`: the wished ones, every one of which it
+/// has to permit, and those of this machine as far as it does.
+pub fn leaf_names(
+    constraints: &[Constraint],
+    wished: &[Name],
+    machine: &[Name],
+) -> Result<Vec<Name>, AuthorityError> {
+    let permits =
+        |name: &&Name| constraints.is_empty() || constraints.iter().any(|one| one.permits(name));
+    let foreign: Vec<Name> = wished
+        .iter()
+        .filter(|name| !permits(name))
+        .cloned()
+        .collect();
+    if !foreign.is_empty() {
+        return Err(AuthorityError::NotPermitted(foreign));
+    }
+    // A wished name first: it becomes the common name.
+    let mut names = Vec::new();
+    for name in wished.iter().chain(machine.iter().filter(permits)) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    match names.is_empty() {
+        true => Err(AuthorityError::NoName),
+        false => Ok(names),
     }
 }
 

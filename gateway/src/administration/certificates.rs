@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /certificates` | [`SlotReport`] of the server and of every database |
 //! | `POST /certificates/{slot}/self-signed` | [`Wished`] → [`Changed`] |
+//! | `POST /certificates/{slot}/authority` | [`authority::AuthorityWish`] → [`authority::Issued`] |
 //! | `POST /certificates/{slot}/requests` | [`Wished`] → [`RequestMade`] |
 //! | `DELETE /certificates/{slot}/requests/{id}` | the request and its key are gone |
 //! | `POST /certificates/{slot}/import` | [`Import`] → [`Changed`] |
@@ -14,6 +15,8 @@
 //! `{slot}` is `server` or `database-ID`. What is refused changes nothing.
 
 mod acme;
+pub(crate) mod authority;
+pub(crate) mod devices;
 mod import;
 pub(crate) mod page;
 pub(crate) mod words;

@@ -1,6 +1,8 @@
 //! `gateway cert …`: certificates of the gateway that runs.
 
 mod acme;
+mod authority;
+mod device;
 mod page;
 
 use std::{
@@ -69,6 +71,9 @@ pub(super) enum Cert {
     },
     Page(page::Page),
     Acme(acme::Acme),
+    Authority(authority::Authority),
+    #[command(subcommand)]
+    Device(device::Device),
     Remove {
         #[command(flatten)]
         place: Place,
@@ -162,6 +167,8 @@ impl Cert {
             }
             Self::Page(page) => page.run(session),
             Self::Acme(order) => acme::run(order, session),
+            Self::Authority(authority) => authority.run(session),
+            Self::Device(device) => device.run(session),
             Self::Remove { place, request } => remove(&place, request.as_deref(), session),
         }
     }

@@ -101,6 +101,38 @@ pub(super) const SECURITY: &[Line] = &[
     },
     Line {
         named: (
+            "the root of our own authority has been made",
+            "The first `gateway cert authority`.",
+            "Первая команда `gateway cert authority`.",
+        ),
+        fields: &[],
+    },
+    Line {
+        named: (
+            "the root's key has been moved away",
+            "`gateway cert authority --root-key-to`.",
+            "Команда `gateway cert authority --root-key-to`.",
+        ),
+        fields: &[],
+    },
+    Line {
+        named: (
+            "device certificate issued",
+            "`gateway cert device add`.",
+            "Команда `gateway cert device add`.",
+        ),
+        fields: &["device", "serial"],
+    },
+    Line {
+        named: (
+            "device certificate revoked",
+            "`gateway cert device revoke`.",
+            "Команда `gateway cert device revoke`.",
+        ),
+        fields: &["device", "serial"],
+    },
+    Line {
+        named: (
             "databases changed by the administrator",
             "`gateway database add`, `set` or `remove`.",
             "Команда `gateway database add`, `set` или `remove`.",
@@ -222,6 +254,12 @@ pub(super) const SECURITY_FIELDS: &[Named] = &[
         "Id of the request for a certificate.",
         "Код запроса на сертификат.",
     ),
+    ("device", "Name of the device.", "Имя устройства."),
+    (
+        "serial",
+        "Serial number of its certificate.",
+        "Серийный номер его сертификата.",
+    ),
     ("method", "HTTP method.", "Метод HTTP."),
     (
         "path",
@@ -246,6 +284,11 @@ pub(super) const LABELS: &[Named] = &[
         "port",
         "`data`, `print` or `server`.",
         "`data` — порт сервера данных, `print` — печати, `server` — порт сервера.",
+    ),
+    (
+        "certificate",
+        "Whose: `server`, or `database-` and the id.",
+        "Чей: `server` или `database-` и код базы.",
     ),
     (
         "outcome",

@@ -16,6 +16,7 @@ mod house;
 mod account;
 mod acme;
 mod addresses;
+mod authority;
 mod certificate_files;
 mod certificate_page;
 mod certificates;

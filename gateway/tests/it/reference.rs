@@ -100,10 +100,16 @@ fn visited() -> (Gateway, String) {
     });
     let added = gateway.command(&["list", "add", "a", "whitelist", "127.0.0.1"]);
     assert_eq!(added.code, Some(0), "{added:?}");
+    let file = |name: &str| plan.path().join(name).display().to_string();
+    let (device, root_key) = (file("device.p12"), file("root.key"));
     for words in [
         &["csr", "--name", "gate.example.ru"][..],
         &["self-signed"],
         &["remove"],
+        &["authority"],
+        &["device", "add", "tsd", "--to", &device],
+        &["device", "revoke", "tsd"],
+        &["authority", "--root-key-to", &root_key],
     ] {
         let done = gateway.command(&[&["cert"], words].concat());
         assert_eq!(done.code, Some(0), "{done:?}");

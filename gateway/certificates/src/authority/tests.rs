@@ -40,7 +40,7 @@ impl Place {
             keys: keys.to_vec(),
         };
         self.authority
-            .issue(&wish, parsed(&["localhost", "127.0.0.1"]), key)
+            .issue(&wish, &parsed::<Name>(&["localhost", "127.0.0.1"]), key)
     }
 
     /// What the system's own openssl says of a leaf under our root.

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     /// Those that are not of a certificate itself.
-    const OTHERS: [&str; 9] = [
+    const OTHERS: [&str; 23] = [
         "beside-renewed",
         "files",
         "names-needed",
@@ -133,6 +133,20 @@ mod tests {
         "store",
         "too-many-requests",
         "two-keys",
+        "no-root",
+        "root-exists",
+        "root-exists-for",
+        "root-incomplete",
+        "root-key-away",
+        "no-passphrase",
+        "wrong-root-key",
+        "not-permitted",
+        "no-permitted-name",
+        "root-ended",
+        "authority-failed",
+        "device-name",
+        "device-days",
+        "no-such-device",
     ];
 
     fn one_of_each() -> Vec<Fault> {
