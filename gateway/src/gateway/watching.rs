@@ -20,6 +20,29 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Every port, changed or not; and the alarms.
 const ROUND_EVERY: Duration = Duration::from_hours(1);
 
+/// When a round was made, by both clocks: certificates end by the one that may jump, and after a
+/// sleep of the machine it has.
+#[derive(Clone, Copy)]
+struct Round {
+    at: Instant,
+    /// Unix seconds.
+    by_the_wall: i64,
+}
+
+impl Round {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            by_the_wall: validity::now(),
+        }
+    }
+
+    fn is_over(self) -> bool {
+        let by_the_wall = validity::now().abs_diff(self.by_the_wall);
+        self.at.elapsed() >= ROUND_EVERY || by_the_wall >= ROUND_EVERY.as_secs()
+    }
+}
+
 impl World {
     /// Every public port with https that has a certificate, usable or not.
     pub(crate) fn public_ports(&self) -> Vec<Port> {
@@ -55,12 +78,12 @@ impl World {
         let mut told = self.read_told().await;
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut round = None;
+        let mut round: Option<Round> = None;
         loop {
             look.tick().await;
-            let hour_over = round.is_none_or(|last: Instant| last.elapsed() >= ROUND_EVERY);
+            let hour_over = round.is_none_or(Round::is_over);
             if hour_over {
-                round = Some(Instant::now());
+                round = Some(Round::now());
             }
             let looked = self.look_at_ports(hour_over).await;
             if hour_over || looked {

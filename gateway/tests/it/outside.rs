@@ -7,9 +7,12 @@ mod java;
 mod scanners;
 mod terminal;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use harness::{Authority, Dial, Gateway, TempDir, tempdir};
+use harness::{Authority, Clock, Dial, Gateway, TempDir, tempdir};
 use serde_json::json;
 
 use crate::house::{GATEWAY, bearer, log_in};
@@ -26,13 +29,15 @@ struct Shop {
     gateway: Gateway,
     port: u16,
     root: PathBuf,
+    /// Of the certificate to trust, as the server's own screen shows it: SHA-256.
+    fingerprint: String,
     name: String,
     password: String,
     folder: TempDir,
 }
 
 impl Shop {
-    /// Its certificate comes from an authority of the test's own; its file has these lines more.
+    /// Its certificate comes from an authority of the test's own.
     #[track_caller]
     fn open() -> Self {
         let folder = tempdir().unwrap();
@@ -44,7 +49,9 @@ impl Shop {
             issued.key.display()
         );
         let root = authority.file().to_owned();
-        Self::listening("0.0.0.0", folder, &certificate, root)
+        let shop = Self::start("0.0.0.0", folder, &certificate, root, None);
+        shop.write_the_document();
+        shop
     }
 
     /// Its certificate is the one that a first start makes. On 127.0.0.1 alone: there is no other
@@ -53,27 +60,54 @@ impl Shop {
     fn with_test_certificate(more: &str) -> Self {
         let folder = tempdir().unwrap();
         let root = folder.path().join("data/tls/test.pem");
-        Self::listening("127.0.0.1", folder, more, root)
+        let shop = Self::start("127.0.0.1", folder, more, root, None);
+        shop.write_the_document();
+        shop
     }
 
-    /// The thumbprint that a start prints.
+    /// Its certificates come from the gateway's own authority: one for each of these keys.
     #[track_caller]
-    fn thumbprint_on_the_screen(&self) -> String {
-        let told = self.gateway.process.stdout();
-        let mut lines = told.lines().map(str::trim);
-        let line = lines.find_map(|line| line.strip_prefix("SHA-256"));
-        line.expect("a thumbprint").trim().to_owned()
+    fn with_own_authority(listen: &str, more: &str, keys: &[&str], clock: Option<&Clock>) -> Self {
+        let folder = tempdir().unwrap();
+        let root = folder.path().join("data/tls/authority/root.pem");
+        let shop = Self::start(listen, folder, more, root, clock);
+        let keys = keys.iter().flat_map(|key| ["--key", key]);
+        let line: Vec<&str> = ["--json", "cert", "authority"]
+            .into_iter()
+            .chain(keys)
+            .collect();
+        let issued = json_of(&shop.gateway, &line);
+        let fingerprint = issued["root"]["thumbprint_sha256"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        shop.write_the_document();
+        Self {
+            fingerprint,
+            ..shop
+        }
     }
 
     #[track_caller]
-    fn listening(listen: &str, folder: TempDir, more: &str, root: PathBuf) -> Self {
+    fn start(
+        listen: &str,
+        folder: TempDir,
+        more: &str,
+        root: PathBuf,
+        clock: Option<&Clock>,
+    ) -> Self {
         let data = folder.path().join("data");
         let yaml = format!(
             "language: en\ndata: {}\nlisten: {listen}\nlog: {{to: stderr, level: info}}\n\
              metrics: 127.0.0.1:0\nserver: {{port: 0, https: true}}\nbackend: embedded\n{more}",
             data.display()
         );
-        let gateway = Gateway::start(GATEWAY, folder.path(), &data, &yaml);
+        let config = folder.path().join("gateway.yaml");
+        fs::write(&config, yaml).unwrap();
+        let gateway = match clock {
+            Some(clock) => Gateway::start_by(GATEWAY, &config, &data, clock),
+            None => Gateway::start_from(GATEWAY, &config, &data),
+        };
         let add = "--json database add --id a --name A --port 0".split(' ');
         let made = json_of(&gateway, &add.collect::<Vec<_>>());
         let text = |key: &str| made["made"][0][key].as_str().unwrap().to_owned();
@@ -83,16 +117,18 @@ impl Shop {
         let a = databases.iter().find(|one| one["id"] == "a").unwrap();
         let address = a["address"].as_str().unwrap();
         let port = address.rsplit(':').next().unwrap().parse().unwrap();
-        let shop = Self {
+        let told = gateway.process.stdout();
+        let mut lines = told.lines().map(str::trim);
+        let fingerprint = lines.find_map(|line| line.strip_prefix("SHA-256"));
+        Self {
+            fingerprint: fingerprint.unwrap().trim().to_owned(),
             gateway,
             port,
             root,
             name,
             password,
             folder,
-        };
-        shop.write_the_document();
-        shop
+        }
     }
 
     fn write_the_document(&self) {

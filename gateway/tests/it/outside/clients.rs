@@ -109,28 +109,31 @@ fn node_with_the_root_in_its_environment_reads_a_document_and_without_it_does_no
 impl Program {
     #[track_caller]
     fn is_judged(&self) {
-        let shop = Shop::open();
+        self.is_judged_at(&Shop::open());
+        self.is_judged_at(&Shop::with_own_authority("0.0.0.0", "", &["p256"], None));
+    }
+
+    #[track_caller]
+    fn is_judged_at(&self, shop: &Shop) {
         for host in ["127.0.0.1", "localhost"] {
             let root = Some(&*shop.root);
-            let shop = &shop;
             let outcome = (self.visit)(&Visit { shop, host, root });
             assert_eq!(outcome.code, Some(0), "{host}: {outcome:?}");
             assert!(outcome.stdout.contains(DOCUMENT_NAME), "{outcome:?}");
         }
-        let before = requests(&shop);
+        let before = requests(shop);
         for (host, root, words) in [
             ("127.0.0.1", None, self.unknown),
             ("localhost", None, self.unknown),
             ("127.0.0.2", Some(&*shop.root), self.other_name),
         ] {
-            let shop = &shop;
             let outcome = (self.visit)(&Visit { shop, host, root });
             let said = format!("{}{}", outcome.stdout, outcome.stderr);
             assert_ne!(outcome.code, Some(0), "{host}: {said}");
             assert!(said.contains(words), "{host}: {said}");
             assert!(!said.contains(DOCUMENT_NAME), "{host}: {said}");
         }
-        assert_eq!(requests(&shop), before, "no login, and no other request");
+        assert_eq!(requests(shop), before, "no login, and no other request");
     }
 }
 

@@ -1,8 +1,13 @@
 //! faketime carries certificates over their end.
 
-use harness::{Authority, Clock, DEADLINE, Database, Dial, Gateway, RecordingUpstream, eventually};
+use harness::{
+    Authority, Clock, DEADLINE, Database, Dial, Gateway, RecordingUpstream, eventually, tempdir,
+    tool::{self, Outcome},
+};
+use serde_json::Value;
 
-use crate::house::{GATEWAY, Plan};
+use super::{DOCUMENT, DOCUMENT_NAME, Shop};
+use crate::house::{GATEWAY, Plan, basic};
 
 const DAY: i64 = 24 * 60 * 60;
 /// What a test may take between issuing a certificate and turning the clock.
@@ -53,4 +58,134 @@ fn a_certificate_that_ends_while_it_serves_is_refused_from_then_on() {
     );
     assert!(gateway.log().contains("expired"), "{}", gateway.log());
     gateway.terminate();
+}
+
+/// Lines of the log that say that a certificate ends.
+fn alarms(gateway: &Gateway) -> Vec<Value> {
+    let log = gateway.log();
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let ends = |line: &Value| line["message"] == "a certificate ends";
+    lines.filter(ends).collect()
+}
+
+#[test]
+fn an_alarm_sounds_once_at_30_14_7_3_and_1_days_and_at_the_end() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let clock = Clock::new(plan.path());
+    let authority = Authority::new(plan.path());
+    let plan = plan.with(Database {
+        https: true,
+        certificate: Some(authority.issue_for("a", &["127.0.0.1"], 90)),
+        ..Database::new("a", upstream.url())
+    });
+    let config = plan.path().join("gateway.yaml");
+    std::fs::write(&config, plan.front.yaml()).unwrap();
+    let mut gateway = Gateway::start_by(GATEWAY, &config, &plan.front.data, &clock);
+    let metrics = Dial::plain(gateway.metrics_address());
+
+    let stages = [
+        (31, 0),
+        (30, 1),
+        (20, 1),
+        (14, 2),
+        (8, 2),
+        (7, 3),
+        (4, 3),
+        (3, 4),
+        (2, 4),
+        (1, 5),
+    ];
+    for (days, sounded) in stages {
+        clock.turn((90 - days) * DAY + SLACK);
+        let status = eventually(DEADLINE, "the ports were dialled at this time", || {
+            let status = gateway.status();
+            let left = status["databases"][0]["certificates"][0]["days_left"].as_i64()?;
+            let text = metrics.get("/metrics", &[]).text();
+            let line = "certificate_seconds_left{database=\"a\",port=\"data\"} ";
+            let seconds: i64 = text.split(line).nth(1)?.lines().next()?.parse().ok()?;
+            let now = left == days - 1 && (seconds - days * DAY).abs() < 2 * SLACK;
+            let all = now && alarms(&gateway).len() >= sounded;
+            all.then_some(status)
+        });
+        assert_eq!(
+            alarms(&gateway).len(),
+            sounded,
+            "{days} days: {}",
+            gateway.log()
+        );
+        let alarm = &status["databases"][0]["certificates"][0]["alarm"];
+        assert_eq!(alarm.is_string(), sounded > 0, "{days} days: {alarm}");
+    }
+    let urgent = alarms(&gateway);
+    let levels: Vec<_> = urgent
+        .iter()
+        .map(|line| line["level"].as_str().unwrap())
+        .collect();
+    assert_eq!(levels, ["WARN", "WARN", "ERROR", "ERROR", "ERROR"]);
+
+    clock.turn(90 * DAY + SLACK);
+    eventually(DEADLINE, "the last one says that it has ended", || {
+        (alarms(&gateway).len() == 6).then_some(())
+    });
+    eventually(DEADLINE, "and it is refused", || {
+        Dial::tls_blindly(gateway.address("a")).try_open().err()
+    });
+    gateway.terminate();
+}
+
+#[test]
+fn our_own_authoritys_certificate_renews_before_its_end_and_no_connection_is_dropped() {
+    let folder = tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let mut shop = Shop::with_own_authority("127.0.0.1", "", &["p256"], Some(&clock));
+    let dial = Dial::tls(([127, 0, 0, 1], shop.port).into(), &shop.root);
+    let mut kept = dial.open();
+    let first = kept.peer_thumbprint();
+    let life = 397;
+
+    clock.turn((life * 2 / 3 - 2) * DAY);
+    let outcome = reads_by(&clock, &shop);
+    assert!(outcome.stdout.contains(DOCUMENT_NAME), "{outcome:?}");
+    assert_eq!(dial.open().peer_thumbprint(), first, "there is time");
+
+    // Up to a day later than a third: many gateways do not renew at one time.
+    clock.turn((life * 2 / 3 + 2) * DAY);
+    eventually(DEADLINE, "a new one is served", || {
+        let blindly = Dial::tls_blindly(dial.to());
+        (blindly.try_open().ok()?.peer_thumbprint() != first).then_some(())
+    });
+    let answer = kept.http("GET", "/", &[], b"");
+    assert_eq!(answer.status(), 200, "on the connection from before");
+
+    clock.turn((life + 1) * DAY);
+    let outcome = reads_by(&clock, &shop);
+    assert!(
+        outcome.stdout.contains(DOCUMENT_NAME),
+        "past the first one's end: {outcome:?}"
+    );
+    shop.gateway.terminate();
+}
+
+/// curl, with the root and by the same clock.
+fn reads_by(clock: &Clock, shop: &Shop) -> Outcome {
+    let environment = clock
+        .environment()
+        .map(|(name, value)| format!("{name}={value}"));
+    let url = format!("{}/Docs('{DOCUMENT}')", shop.base("127.0.0.1"));
+    let authorization = format!("Authorization: {}", basic(&shop.name, &shop.password));
+    let root = shop.root.to_str().unwrap();
+    let curl = [
+        "curl",
+        "-sS",
+        "--globoff",
+        "--noproxy",
+        "*",
+        "--cacert",
+        root,
+    ];
+    let words = environment.iter().map(String::as_str).chain(curl);
+    tool::run("env", words.chain(["-H", &authorization, &url]), "")
 }

@@ -28,6 +28,17 @@ fn a_terminal_goes_from_the_page_to_a_document_sent_with_the_test_certificate() 
     ));
 }
 
+#[test]
+fn a_terminal_goes_from_the_page_to_a_document_sent_with_our_own_authority() {
+    let page = "certificate_page: {port: 0}\n";
+    goes_the_whole_way(&Shop::with_own_authority(
+        "127.0.0.1",
+        page,
+        &["p256"],
+        None,
+    ));
+}
+
 fn goes_the_whole_way(shop: &Shop) {
     let operator = ["--group", "1", "--name", "Иванов", "--password-stdin"];
     let add = ["user", "add", "a", "--id", "hand"];
@@ -53,7 +64,7 @@ fn goes_the_whole_way(shop: &Shop) {
     let root = page.root(shop.path());
     let thumbprint = X509::from_der(&fs::read(&root).unwrap()).unwrap();
     let thumbprint = hex(&thumbprint.digest(MessageDigest::sha256()).unwrap());
-    assert_eq!(thumbprint, shop.thumbprint_on_the_screen());
+    assert_eq!(thumbprint, shop.fingerprint);
     let trust = java::truststore(shop.path(), &root);
     let outcome = visit(&trust, Some(SENT));
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
