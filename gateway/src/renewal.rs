@@ -62,6 +62,17 @@ pub(crate) struct Renewing {
     subject: Option<Subject>,
 }
 
+impl Renewing {
+    /// By the clock as it is now: it may have been set. A certificate of ours whose time has not
+    /// come was made while the clock was ahead; another's is not ordered again for that, since the
+    /// next one would be no better.
+    fn look(&mut self, now: i64) {
+        let ours = matches!(self.plan, Plan::Authority(_));
+        let usable = |subject: &Subject| !ours || subject.validity.has_begun(now);
+        self.next = self.attempts.next(self.subject.filter(usable), now);
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenewalFault {
     #[error("{0}")]
@@ -120,13 +131,23 @@ pub(crate) async fn follow(world: Arc<World>) {
             tell(&world, &known);
         }
         let now = validity::now();
-        if known.iter().all(|one| one.next > now) {
+        for one in &mut known {
+            one.look(now);
+        }
+        let mut due: Vec<&mut Renewing> = known.iter_mut().filter(|one| one.next <= now).collect();
+        if due.is_empty() {
             continue;
         }
-        for one in known.iter_mut().filter(|one| one.next <= now) {
-            renew(&world, one).await;
+        let mut all_failed = true;
+        for one in &mut due {
+            all_failed &= renew(&world, one).await == Renewed::Not;
         }
-        tell(&world, &known);
+        if all_failed {
+            tell(&world, &known);
+        } else {
+            // What there is now has to be read.
+            world.renewals.look_again();
+        }
     }
 }
 
@@ -149,14 +170,16 @@ async fn read(world: &Arc<World>) -> Vec<Renewing> {
             let certificate = store.load(&slot).ok().flatten();
             let subject = certificate.as_ref().and_then(Subject::of);
             let attempts = store.attempts(&slot)?;
-            Ok::<_, StoreError>(Some(Renewing {
-                next: attempts.next(subject, validity::now()),
+            let mut found = Renewing {
                 needs_key: needs_key && matches!(plan, Plan::Authority(_)),
+                next: i64::MAX,
                 slot,
                 plan,
                 attempts,
                 subject,
-            }))
+            };
+            found.look(validity::now());
+            Ok::<_, StoreError>(Some(found))
         };
         let slots = store.slots().unwrap_or_else(|fault| {
             tracing::error!(%fault, "certificates that renew by themselves are not known");
@@ -184,27 +207,31 @@ fn tell(world: &World, known: &[Renewing]) {
     world.status.tell(|told| told.renewals = known.to_vec());
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    /// Or replaced meanwhile.
+    Done,
+    Not,
+}
+
 /// A failure is kept in memory too, should the disk be full.
-async fn renew(world: &Arc<World>, one: &mut Renewing) {
+async fn renew(world: &Arc<World>, one: &mut Renewing) -> Renewed {
     let slot = one.slot.to_string();
     let fault = match renewed(world, one).await {
-        // What is known now is read again: installing has told us so.
         Ok(true) => {
             tracing::info!(certificate = slot, "renewed");
-            one.next = i64::MAX;
-            return;
+            return Renewed::Done;
         }
         Ok(false) => {
             tracing::info!(certificate = slot, "replaced while it was renewed");
-            one.next = i64::MAX;
-            return;
+            return Renewed::Done;
         }
         Err(fault) => fault,
     };
     let now = validity::now();
     one.attempts
         .failed(now, &fault.words(world.shared.language()), fault.wait());
-    one.next = one.attempts.next(one.subject, now);
+    one.look(now);
     tracing::error!(
         certificate = slot,
         failures = one.attempts.failures,
@@ -221,6 +248,7 @@ async fn renew(world: &Arc<World>, one: &mut Renewing) {
     if let Ok(Err(fault)) = kept {
         tracing::error!(%fault, "a restart will not know of this failure");
     }
+    Renewed::Not
 }
 
 /// `false`: the administrator has put another certificate there meanwhile.

@@ -341,14 +341,18 @@ fn read(file: &PathBuf, session: &Session) -> Result<File, Failure> {
 /// Names as people write them: those in other letters than Latin as DNS has them (IDNA).
 pub(super) fn parsed(names: &[String], session: &Session) -> Result<Vec<Name>, Failure> {
     let names = names.iter().map(|name| {
-        let ascii = match name.is_ascii() {
-            true => name.clone(),
-            false => idna::domain_to_ascii(name).unwrap_or_default(),
-        };
         let unknown = |_unknown| session.misused("cert-not-a-name", &[("name", name)]);
-        ascii.parse::<Name>().map_err(unknown)
+        ascii(name).parse::<Name>().map_err(unknown)
     });
     names.collect()
+}
+
+/// Empty where IDNA knows no such name.
+fn ascii(name: &str) -> String {
+    match name.is_ascii() {
+        true => name.to_owned(),
+        false => idna::domain_to_ascii(name).unwrap_or_default(),
+    }
 }
 
 /// As in `plan.json`.

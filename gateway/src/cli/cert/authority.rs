@@ -9,7 +9,7 @@ use std::{
 
 use gateway_certificates::{KeyKind, authority::Constraint};
 
-use super::{Place, key_kind, parsed, print_changed};
+use super::{Place, ascii, key_kind, parsed, print_changed};
 use crate::{
     administration::certificates::authority::{AuthorityWish, Issued, KeyAway, RootReport},
     cli::{
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Authority {
 impl Authority {
     pub(super) fn run(self, session: &Session) -> Outcome {
         let constraints = self.constraints.iter().map(|text| {
-            let constraint = text.parse::<Constraint>();
+            let constraint = ascii(text).parse::<Constraint>();
             constraint.map_err(|_unknown| session.misused("cert-not-a-name", &[("name", text)]))
         });
         let wish = AuthorityWish {
