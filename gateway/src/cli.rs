@@ -35,6 +35,7 @@ macro_rules! out {
 mod cert;
 mod check;
 mod database;
+mod doctor;
 mod doctype;
 mod document;
 mod entities;
@@ -79,6 +80,7 @@ enum Command {
     #[command(subcommand)]
     List(list::List),
     Why(why::Why),
+    Doctor,
     #[command(subcommand)]
     Server(server::Server),
     #[command(subcommand)]
@@ -123,6 +125,9 @@ enum Failure {
     /// Everything there is to say stands on stdout.
     #[error("faults were found")]
     Shown,
+    /// The same, and no gateway runs.
+    #[error("no gateway runs")]
+    ShownNotRunning,
 }
 
 type Outcome = Result<(), Failure>;
@@ -142,8 +147,8 @@ pub(crate) const EXIT_CODES: &[crate::reference::Named] = &[
     ),
     (
         "1",
-        "Refused or faulty, and nothing was changed; `run`: did not start; `check`: faults, or warnings with `--strict`.",
-        "Отказ или ошибка, ничего не изменено; `run`: не запустился; `check`: есть ошибки, а с `--strict` и предупреждения.",
+        "Refused or faulty, and nothing was changed; `run`: did not start; `check`: faults, or warnings with `--strict`; `doctor`: faults.",
+        "Отказ или ошибка, ничего не изменено; `run`: не запустился; `check`: есть ошибки, а с `--strict` и предупреждения; `doctor`: есть неисправности.",
     ),
     (
         "2",
@@ -230,6 +235,7 @@ fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) 
         }
         Some(Command::List(list)) => list.run(&session),
         Some(Command::Why(why)) => why.run(&session),
+        Some(Command::Doctor) => doctor::run(&session),
         Some(Command::Server(server)) => server::run(server, &session),
         Some(Command::Group(group)) => group::run(group, &session),
         Some(Command::User(user)) => user::run(user, &session),
@@ -329,6 +335,7 @@ impl Session {
     fn explain(&self, failure: &Failure) -> u8 {
         let (words, code, paste) = match failure {
             Failure::Shown => return REFUSED,
+            Failure::ShownNotRunning => return NOT_RUNNING,
             Failure::Said(words) => (words.clone(), "refused", None),
             Failure::Usage(words) => (words.clone(), "usage", None),
             Failure::ByHand { words, paste } => (words.clone(), "by-hand", Some(paste.as_str())),

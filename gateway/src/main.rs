@@ -18,6 +18,7 @@ mod compile;
 mod compress;
 mod connections;
 mod directory;
+mod doctor;
 mod files;
 mod forward;
 mod gateway;

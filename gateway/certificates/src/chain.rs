@@ -55,7 +55,7 @@ impl Trust {
         let given: Vec<X509> = sent.iter().chain(own).cloned().collect();
         match build(leaf, &given, roots, now).end {
             End::Known => Self::Public,
-            End::OwnRoot(_) if has_signed(leaf, leaf) => Self::Itself,
+            _ if vouches_for_itself(leaf) => Self::Itself,
             End::OwnRoot(root) => Self::Own { root },
             End::Missing { issuer, url, .. } => Self::Missing { issuer, url },
         }
@@ -169,6 +169,18 @@ impl Chain {
     }
 }
 
+/// Also one whose key may sign no certificates, as that of a server.
+fn vouches_for_itself(certificate: &X509Ref) -> bool {
+    let same = certificate
+        .issuer_name()
+        .try_cmp(certificate.subject_name())
+        .is_ok_and(|way| way.is_eq());
+    same && certificate
+        .public_key()
+        .and_then(|key| certificate.verify(&key))
+        .unwrap_or_default()
+}
+
 fn has_signed(signer: &X509Ref, signed: &X509Ref) -> bool {
     signer.issued(signed) == X509VerifyResult::OK
         && signer
@@ -191,7 +203,10 @@ fn url_of_issuer(certificate: &X509Ref) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
+        KeyKind,
         fixtures::{authority, leaf},
+        make,
+        plan::Wish,
         validity,
     };
 
@@ -216,7 +231,13 @@ mod tests {
         };
         assert_eq!(of(&whole, &[], &none), missing("Root"));
         assert_eq!(of(&[], &[], &known), missing("Lower"));
-        let own = leaf().by_itself().certificate;
-        assert_eq!(Trust::of(&own, &[], &[], &known, now), Trust::Itself);
+        let wish = Wish {
+            names: vec!["gate.example.ru".parse().unwrap()],
+            keys: vec![KeyKind::P256],
+        };
+        let made = make::self_signed(&wish).unwrap();
+        for itself in [leaf().by_itself().certificate, made[0].leaf().clone()] {
+            assert_eq!(Trust::of(&itself, &[], &[], &known, now), Trust::Itself);
+        }
     }
 }

@@ -156,6 +156,17 @@ pub fn lines_meeting(bytes: &[u8], entry: Entry, at_most: usize) -> Vec<ListLine
     meeting.take(at_most).collect()
 }
 
+/// The first `at_most` lines of a file whose entries hold more than an IPv4 /16 or an IPv6 /32: whole
+/// providers and more.
+#[must_use]
+pub fn wide_lines(bytes: &[u8], at_most: usize) -> Vec<ListLine> {
+    let wide = Lines::of(bytes).filter_map(|line| {
+        let found = line.entry().ok().flatten()?;
+        found.is_wide().then(|| line.holding(found))
+    });
+    wide.take(at_most).collect()
+}
+
 /// The first `at_most` lines of a file as a person may read them, damaged ones too, and how many
 /// lines there are.
 #[must_use]
@@ -255,6 +266,30 @@ impl Entry {
         let v4 = Span::V4(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
         let v6 = Span::V6(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from_bits(u128::MAX));
         self.0 == v4 || self.0 == v6
+    }
+
+    /// More than an IPv4 /16, an IPv6 /32.
+    fn is_wide(self) -> bool {
+        match self.0 {
+            Span::V4(first, last) => last.to_bits() - first.to_bits() > u32::from(u16::MAX),
+            Span::V6(first, last) => last.to_bits() - first.to_bits() > u128::MAX >> 32,
+        }
+    }
+
+    /// Inside of networks that nobody reaches from the internet (RFC 1918, 6598, 4193, 4291).
+    #[must_use]
+    pub fn is_private(self) -> bool {
+        const PRIVATE: [&str; 7] = [
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "fc00::/7",
+            "fe80::/10",
+        ];
+        let mut networks = PRIVATE.iter().filter_map(|net| net.parse::<Self>().ok());
+        networks.any(|net| self.is_inside(net))
     }
 
     /// Holds an address of this host's own programs.

@@ -70,6 +70,16 @@ fn print(report: &Report, session: &Session) {
     }
     if let Some(line) = super::server::line(report, session) {
         out!("{}: {line}", say("status-server"));
+        let watched = report
+            .server
+            .iter()
+            .filter_map(|one| one.state.watched.as_ref());
+        for fault in watched.flat_map(|one| &one.faults) {
+            out!(
+                "  {}",
+                Tone::Bad.paint(&format!("✗ {fault}"), session.colour)
+            );
+        }
         let server = report.server.iter();
         for certificate in server.flat_map(|server| &server.certificates) {
             let mut table = Table::default();

@@ -25,6 +25,7 @@ mod command_line;
 mod compress;
 mod database;
 mod day;
+mod doctor;
 mod forward;
 mod handshakes;
 mod head;

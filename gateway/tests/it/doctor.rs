@@ -1,0 +1,127 @@
+//! `gateway doctor`: a good house gets the best grade; what is wrong with another is found, with the
+//! way out, and the exit code says so.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use harness::{Authority, Database, Gateway, RecordingUpstream, free_port, tool};
+use serde_json::Value;
+
+use crate::house::{GATEWAY, Plan};
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// In front of `upstream` with everything as it should be: https everywhere, a login, a certificate of
+/// an authority that terminals know.
+fn good(upstream: &str) -> (Plan, Gateway) {
+    let plan = Plan::new();
+    mode(&plan.front.data, 0o700);
+    let authority = Authority::new(plan.path());
+    let certificate = authority.issue_for("server", &["127.0.0.1", "localhost"], 300);
+    let (chain, key) = (certificate.chain.display(), certificate.key.display());
+    let default = format!("certificate: {{chain: {chain}, key: {key}}}\nserver:");
+    let ivan = plan.user("ivan", "external-connection", "Right-1");
+    let database = Database {
+        https: true,
+        authentication: "gateway",
+        ..Database::new("a", upstream)
+    };
+    let mut plan = plan.with(database.with_users([ivan]));
+    plan.front.server = (0, true);
+    let yaml = plan.front.yaml().replacen("server:", &default, 1);
+    let gateway = Gateway::start(GATEWAY, plan.path(), &plan.front.data, &yaml);
+    (plan, gateway)
+}
+
+#[track_caller]
+fn diagnosed(gateway: &Gateway, code: i32) -> Value {
+    let outcome = gateway.command(&["doctor", "--json"]);
+    assert_eq!(outcome.code, Some(code), "{outcome:?}");
+    serde_json::from_str(&outcome.stdout).unwrap()
+}
+
+/// Those that are not good, by their names.
+fn bad(diagnosis: &Value) -> Vec<String> {
+    let checks = diagnosis["checks"].as_array().unwrap();
+    let bad = checks.iter().filter(|one| one["state"] != "good");
+    let names = bad.map(|one| {
+        assert!(one["fix"].is_string(), "{one}");
+        one["check"].as_str().unwrap().to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn a_good_house_gets_the_best_grade_and_its_foot_guns_are_found_one_by_one() {
+    let upstream = RecordingUpstream::ok();
+    let (plan, house) = good(&upstream.url());
+    let data = &plan.front.data;
+    let diagnosis = diagnosed(&house, 0);
+    assert_eq!(bad(&diagnosis), [""; 0], "{diagnosis:#}");
+    assert_eq!(diagnosis["grade"], "A");
+    let told = house.command(&["doctor"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.stdout.contains("A"), "{told:?}");
+
+    mode(data, 0o755);
+    let diagnosis = diagnosed(&house, 1);
+    assert_eq!(bad(&diagnosis), ["data-open"]);
+    assert_eq!(diagnosis["grade"], "C");
+    mode(data, 0o700);
+    mode(&data.join("secrets").join("index.key"), 0o644);
+    let diagnosis = diagnosed(&house, 1);
+    // The next start would refuse it, too.
+    assert_eq!(bad(&diagnosis), ["config", "secret-open"]);
+    assert_eq!(diagnosis["grade"], "F");
+    mode(&data.join("secrets").join("index.key"), 0o600);
+
+    plan.front
+        .list("a", "whitelist", "10.0.0.0/8\n198.0.0.0/7\n");
+    let diagnosis = diagnosed(&house, 0);
+    assert_eq!(bad(&diagnosis), ["whitelist-wide"]);
+    assert_eq!(diagnosis["grade"], "B");
+}
+
+#[test]
+fn a_house_that_is_open_to_everybody_fails_and_each_hole_has_its_fix() {
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let house = Plan::new().with(Database::new("a", nobody)).start();
+    let diagnosis = diagnosed(&house, 1);
+    assert_eq!(diagnosis["grade"], "F");
+    let bad = bad(&diagnosis);
+    for hole in [
+        "authentication-off",
+        "https-off",
+        "server-https-off",
+        "upstream-gone",
+        "data-open",
+    ] {
+        assert!(bad.iter().any(|one| one == hole), "{hole} in {bad:?}");
+    }
+    let told = house.command(&["doctor"]);
+    assert_eq!(told.code, Some(1));
+    for word in ["✗", "→ chmod 700", "F"] {
+        assert!(told.stdout.contains(word), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn without_a_gateway_the_files_are_checked_and_the_exit_code_is_3() {
+    let folder = harness::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    mode(&data, 0o755);
+    let arguments = ["doctor", "--json", "--data", data.to_str().unwrap()];
+    let outcome = tool::run(GATEWAY, arguments, "");
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    let diagnosis: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(
+        (&diagnosis["running"], &diagnosis["grade"]),
+        (&false.into(), &Value::Null)
+    );
+    let bad = bad(&diagnosis);
+    for found in ["not-running", "data-open"] {
+        assert!(bad.iter().any(|one| one == found), "{bad:?}");
+    }
+}
