@@ -3,7 +3,9 @@
 
 use std::str::FromStr;
 
-use backend_types::{DatabaseId, DatabaseSettings, MadeUser, Mode, PrintServer, Role};
+use backend_types::{
+    ClientCertificates, DatabaseId, DatabaseSettings, MadeUser, Mode, PrintServer, Role, TlsProfile,
+};
 use jiff::{SignedDuration, Timestamp, tz::Offset};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -168,6 +170,8 @@ fn settings(plan: &Plan) -> DatabaseSettings {
         account: backend_types::Account::None,
         compress: false,
         backups: true,
+        tls: TlsProfile::default(),
+        client_certificates: ClientCertificates::default(),
     }
 }
 

@@ -314,7 +314,9 @@ fn free_folder(name: &str, databases: &[StoredDatabase]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backend_types::{DatabaseSettings, PrintPatch, PrintServer, SettingsPatch};
+    use backend_types::{
+        ClientCertificates, DatabaseSettings, PrintPatch, PrintServer, SettingsPatch, TlsProfile,
+    };
 
     use super::*;
 
@@ -335,6 +337,8 @@ mod tests {
                 account: Account::None,
                 compress: false,
                 backups: true,
+                tls: TlsProfile::default(),
+                client_certificates: ClientCertificates::default(),
             },
             index_key: id.to_owned(),
         }

@@ -116,6 +116,8 @@ impl Compiler<'_> {
                 let files = written.certificate.as_ref();
                 self.shelf.database(&written.id, files, default)
             },
+            tls: written.tls,
+            client_certificates: written.client_certificates,
             authentication: match written.authentication {
                 gateway_config::Authentication::Gateway => Authentication::Gateway,
                 gateway_config::Authentication::Upstream => Authentication::Upstream,
@@ -191,6 +193,8 @@ impl Compiler<'_> {
             mode: settings.mode,
             https: settings.https,
             certificate: self.shelf.database(&told.id, None, default),
+            tls: settings.tls,
+            client_certificates: settings.client_certificates,
             authentication,
             barcode_login: settings.barcode_login,
             rights: Rights::Smarts,

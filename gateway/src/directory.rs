@@ -5,7 +5,9 @@
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
-use backend_types::{DatabaseId, Mode, PrintAuthentication, Role, User};
+use backend_types::{
+    ClientCertificates, DatabaseId, Mode, PrintAuthentication, Role, TlsProfile, User,
+};
 use gateway_policy::{credentials::login_name, password::IndexKey, rights::Rights, session::Login};
 
 use crate::{
@@ -65,6 +67,8 @@ pub(crate) struct Database {
     pub(crate) mode: Mode,
     pub(crate) https: bool,
     pub(crate) certificate: Choice,
+    pub(crate) tls: TlsProfile,
+    pub(crate) client_certificates: ClientCertificates,
     pub(crate) authentication: Authentication,
     pub(crate) barcode_login: bool,
     pub(crate) rights: Rights,

@@ -16,7 +16,6 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use gateway_policy::ports::{self, Claim, Clash, Holder};
-use openssl::ssl::SslContext;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -27,6 +26,7 @@ use crate::{
     certificates::CertificateFault,
     hand_over::{self, Inherited},
     port_holder::{PortHolder, holder},
+    tls::PortTls,
 };
 
 /// Clients that come while nobody accepts, as during a restart, wait here; the system may cut it.
@@ -39,8 +39,8 @@ pub(crate) struct Wanted {
     pub(crate) port: u16,
     pub(crate) https: bool,
     /// For https. Without a usable certificate, every connection is closed (rule 7).
-    pub(crate) tls: Option<Result<SslContext, Arc<CertificateFault>>>,
-    /// SHA-256 thumbprints of the certificates in it.
+    pub(crate) tls: Option<Result<PortTls, Arc<CertificateFault>>>,
+    /// SHA-256 thumbprints of its own certificates.
     pub(crate) thumbprints: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Listener {
 #[derive(Clone)]
 pub(crate) struct Serving {
     pub(crate) https: bool,
-    pub(crate) tls: Option<SslContext>,
+    pub(crate) tls: Option<PortTls>,
     closing: watch::Sender<bool>,
 }
 
@@ -80,7 +80,7 @@ impl Listener {
         self.serving.load()
     }
 
-    /// A new certificate leaves open connections alone; another scheme ends them.
+    /// A new certificate or profile leaves open connections alone; another scheme ends them.
     fn serve_as(&self, wanted: &Wanted) {
         let now = self.serving.load();
         if now.https == wanted.https {

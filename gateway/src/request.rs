@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use backend_types::{Mode, PrintAuthentication, Role};
+use backend_types::{ClientCertificates, Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
 use gateway_policy::{
     ClientAddr,
@@ -405,6 +405,10 @@ impl Connection {
         }
         if routed.database.https && !self.serving.https {
             return Err(Refusal::HttpsOnly);
+        }
+        // No device can show one yet.
+        if routed.database.client_certificates == ClientCertificates::Required {
+            return Err(Refusal::ClientCertificate);
         }
         if let Some(answered_here) = routed.answered_here(head, request.language) {
             return answered_here;

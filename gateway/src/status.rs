@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use backend_types::{DatabaseId, Mode, PrintAuthentication};
+use backend_types::{ClientCertificates, DatabaseId, Mode, PrintAuthentication, TlsProfile};
 use gateway_certificates::{Plan, validity};
 use gateway_policy::ports::Holder;
 use http::StatusCode;
@@ -197,6 +197,12 @@ pub(crate) struct DatabaseReport {
     pub(crate) warnings: Vec<Warning>,
     /// Whether its ports speak https.
     pub(crate) https: bool,
+    /// Which clients its ports' TLS is for: `modern`, `intermediate`, `old`, `old-for-everyone`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) tls: TlsProfile,
+    /// Whether a client has to show a certificate: `off`, `optional`, `required`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) client_certificates: ClientCertificates,
     /// Who judges a login: `gateway`, `upstream`, `none`.
     pub(crate) authentication: String,
     /// Whether a barcode, or a password without a name, is a login.
@@ -431,6 +437,8 @@ impl Status {
             mode: database.mode,
             warnings: warnings::of(database, language),
             https: database.https,
+            tls: database.tls,
+            client_certificates: database.client_certificates,
             authentication: match database.authentication {
                 Authentication::Gateway => "gateway",
                 Authentication::Upstream => "upstream",

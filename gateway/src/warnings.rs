@@ -3,10 +3,13 @@
 //! The same as the warnings of `check`, for a database of either source: `status` repeats them as
 //! long as they hold.
 
-use backend_types::PrintAuthentication;
+use std::sync::Arc;
+
+use backend_types::{ClientCertificates, PrintAuthentication, TlsProfile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    certificates::InUse,
     directory::{Authentication, Database, Print},
     messages::{self, Language},
 };
@@ -33,6 +36,24 @@ pub(crate) fn of(database: &Database, language: Language) -> Vec<Warning> {
         warn("https-off", &[]);
         if asked {
             warn("authentication-without-https", &[]);
+        }
+        if database.client_certificates != ClientCertificates::Off {
+            warn("client-certificates-without-https", &[]);
+        }
+    }
+    let old = match database.tls {
+        TlsProfile::Old => Some("tls-old"),
+        TlsProfile::OldForEveryone => Some("tls-old-for-everyone"),
+        TlsProfile::Modern | TlsProfile::Intermediate => None,
+    };
+    if let Some(old) = old.filter(|_| database.https) {
+        warn(old, &[]);
+        let has_rsa = |in_use: Arc<InUse>| {
+            let mut pairs = in_use.certificate.pairs().iter();
+            pairs.any(|pair| pair.is_rsa())
+        };
+        if !database.certificate.served().is_ok_and(has_rsa) {
+            warn("tls-old-without-rsa", &[]);
         }
     }
     if !asked {

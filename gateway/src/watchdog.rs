@@ -21,6 +21,7 @@ use std::{
     },
 };
 
+use backend_types::TlsProfile;
 use gateway_certificates::{Name, Roots, alarm, chain::Trust, validity};
 use gateway_policy::ports::Holder;
 use openssl::x509::X509;
@@ -40,6 +41,7 @@ pub(crate) struct Port {
     /// Where it listens; `None`: it serves nobody, and `status` says why.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) in_use: Arc<InUse>,
+    pub(crate) tls: TlsProfile,
 }
 
 /// What tells whether a port has to be dialled anew.
@@ -47,6 +49,7 @@ pub(crate) struct Port {
 struct Key {
     address: Option<SocketAddr>,
     thumbprint: String,
+    tls: TlsProfile,
 }
 
 impl Port {
@@ -54,6 +57,7 @@ impl Port {
         Key {
             address: self.address,
             thumbprint: self.in_use.certificate.thumbprint(),
+            tls: self.tls,
         }
     }
 
@@ -159,7 +163,7 @@ impl Watchdog {
         let outcomes: Vec<_> = outcomes.collect();
         let pairs = port.in_use.certificate.pairs().iter();
         let thumbprints: Vec<&str> = pairs.map(|pair| pair.thumbprint_sha256()).collect();
-        let findings = judge::judge(&thumbprints, trust.as_ref(), &outcomes);
+        let findings = judge::judge(port.tls, &thumbprints, trust.as_ref(), &outcomes);
         let mut seen = self.seen();
         let Some(seen) = seen.get_mut(&port.holder) else {
             return;

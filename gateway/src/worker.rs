@@ -124,8 +124,8 @@ fn greet(
     let shared = &worker.shared;
     if shared.watchdog.probes.is_ours(peer) {
         // Whatever the lists say: a handshake, and nothing else.
-        if let Some(context) = listener.serving().tls.clone() {
-            tokio::spawn(async move { drop(tls::accept(&context, tcp).await) });
+        if let Some(port) = listener.serving().tls.clone() {
+            tokio::spawn(async move { drop(tls::accept(port.for_client(false), tcp).await) });
         }
         return;
     }

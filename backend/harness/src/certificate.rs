@@ -14,6 +14,7 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
+    rsa::Rsa,
     x509::{
         X509, X509Builder, X509NameBuilder,
         extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName},
@@ -33,6 +34,7 @@ pub struct Authority {
     file: PathBuf,
     certificate: X509,
     key: PKey<Private>,
+    is_root: bool,
 }
 
 impl Authority {
@@ -53,6 +55,7 @@ impl Authority {
             file,
             certificate,
             key,
+            is_root: true,
         }
     }
 
@@ -77,8 +80,35 @@ impl Authority {
 
     /// As [`Self::issue`], for a number of days: negative ones have passed.
     pub fn issue_for(&self, name: &str, hosts: &[&str], days: i64) -> Issued {
+        self.issue_with(&fresh_key(), name, hosts, days)
+    }
+
+    /// As [`Self::issue`], with an RSA key.
+    pub fn issue_rsa(&self, name: &str, hosts: &[&str]) -> Issued {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        self.issue_with(&key, name, hosts, 30)
+    }
+
+    /// An authority below this one: what it issues comes with its own certificate behind.
+    #[must_use]
+    pub fn intermediate(&self, name: &str) -> Self {
         let key = fresh_key();
-        let mut builder = builder(name, Some(&self.certificate), &key, days);
+        let mut builder = builder(name, Some(&self.certificate), &key, 3000);
+        builder
+            .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+            .unwrap();
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        Self {
+            folder: self.folder.clone(),
+            file: self.file.clone(),
+            certificate: builder.build(),
+            key,
+            is_root: false,
+        }
+    }
+
+    fn issue_with(&self, key: &PKey<Private>, name: &str, hosts: &[&str], days: i64) -> Issued {
+        let mut builder = builder(name, Some(&self.certificate), key, days);
         let mut alternative = SubjectAlternativeName::new();
         for host in hosts {
             match host.parse::<IpAddr>() {
@@ -98,8 +128,12 @@ impl Authority {
             chain: self.folder.join(format!("{name}.pem")),
             key: self.folder.join(format!("{name}.key")),
         };
-        fs::write(&issued.chain, builder.build().to_pem().unwrap()).unwrap();
-        write_key(&issued.key, &key);
+        let mut chain = builder.build().to_pem().unwrap();
+        if !self.is_root {
+            chain.extend(self.certificate.to_pem().unwrap());
+        }
+        fs::write(&issued.chain, chain).unwrap();
+        write_key(&issued.key, key);
         issued
     }
 }

@@ -16,6 +16,7 @@ pub struct InFront {
     pub trusted_proxies: Vec<String>,
     /// Server port and whether it speaks TLS.
     pub server: (u16, bool),
+    pub server_tls: &'static str,
     /// Port of the certificate page; `None`: off.
     pub certificate_page: Option<u16>,
     /// Connections, new ones a second and burst, per address; `None`: the defaults.
@@ -36,6 +37,8 @@ pub struct Database {
     pub mode: &'static str,
     pub https: bool,
     pub certificate: Option<Issued>,
+    pub tls: &'static str,
+    pub client_certificates: &'static str,
     pub authentication: &'static str,
     pub barcode_login: bool,
     /// `smarts`, `pass` or a YAML list.
@@ -78,6 +81,7 @@ impl InFront {
             listen: "::".to_owned(),
             trusted_proxies: Vec::new(),
             server: (0, false),
+            server_tls: "intermediate",
             certificate_page: None,
             limits: None,
             account: "none".to_owned(),
@@ -128,7 +132,13 @@ impl InFront {
             &format!("trusted_proxies: {}", list(&self.trusted_proxies)),
         );
         let (port, https) = self.server;
-        line(out, &format!("server: {{port: {port}, https: {https}}}"));
+        line(
+            out,
+            &format!(
+                "server: {{port: {port}, https: {https}, tls: {}}}",
+                self.server_tls
+            ),
+        );
         if let Some(port) = self.certificate_page {
             line(out, &format!("certificate_page: {{port: {port}}}"));
         }
@@ -162,6 +172,8 @@ impl Database {
             mode: "server",
             https: false,
             certificate: None,
+            tls: "intermediate",
+            client_certificates: "off",
             authentication: "none",
             barcode_login: false,
             rights: "pass".to_owned(),
@@ -209,6 +221,13 @@ impl Database {
                 ),
             );
         }
+        line(
+            out,
+            &format!(
+                "    tls: {}\n    client_certificates: {}",
+                self.tls, self.client_certificates
+            ),
+        );
         line(out, &format!("    authentication: {}", self.authentication));
         line(out, &format!("    barcode_login: {}", self.barcode_login));
         line(out, &format!("    rights: {}", self.rights));

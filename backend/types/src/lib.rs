@@ -257,6 +257,10 @@ pub struct DatabaseSettings {
     /// «Делать бэкапы документов».
     #[serde(default = "yes")]
     pub backups: bool,
+    #[serde(default)]
+    pub tls: TlsProfile,
+    #[serde(default)]
+    pub client_certificates: ClientCertificates,
 }
 
 fn yes() -> bool {
@@ -412,6 +416,10 @@ pub struct SettingsPatch {
     pub compress: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backups: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificates: Option<ClientCertificates>,
 }
 
 impl SettingsPatch {
@@ -440,6 +448,8 @@ impl SettingsPatch {
         set(&mut settings.account, self.account);
         set(&mut settings.compress, self.compress);
         set(&mut settings.backups, self.backups);
+        set(&mut settings.tls, self.tls);
+        set(&mut settings.client_certificates, self.client_certificates);
     }
 }
 
@@ -497,6 +507,19 @@ mod tests {
             !shown.contains("Gh7rTz") && !shown.contains("2000"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn settings_of_before_there_were_profiles_are_those_of_the_default() {
+        let old = r#"{"name":"A","folder":"A","https":true,"authentication":true,"port":9706}"#;
+        let mut settings: DatabaseSettings = serde_json::from_str(old).unwrap();
+        assert_eq!(settings.tls, TlsProfile::Intermediate);
+        assert_eq!(settings.client_certificates, ClientCertificates::Off);
+        let patch = r#"{"tls":"old-for-everyone","client_certificates":"required"}"#;
+        let patch: SettingsPatch = serde_json::from_str(patch).unwrap();
+        patch.apply(&mut settings);
+        assert_eq!(settings.tls, TlsProfile::OldForEveryone);
+        assert_eq!(settings.client_certificates, ClientCertificates::Required);
     }
 
     #[test]

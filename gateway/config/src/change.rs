@@ -254,6 +254,8 @@ fn set(
         account,
         compress,
         backups,
+        tls,
+        client_certificates,
     } = patch;
     if backups.is_some() {
         return Err(CannotChange::NoSuchKey("backups"));
@@ -277,6 +279,9 @@ fn set(
     keys.extend(port.map(|port| ("port", word(port))));
     keys.extend(account.as_ref().map(|one| ("account", account_value(one))));
     keys.extend(compress.map(|on| ("compress", word(on))));
+    keys.extend(tls.map(|profile| ("tls", word(profile.as_str()))));
+    let client_certificates = client_certificates.map(|setting| word(setting.as_str()));
+    keys.extend(client_certificates.map(|setting| ("client_certificates", setting)));
     for (key, value) in keys {
         edits.set(node, key, &value);
     }
@@ -335,6 +340,8 @@ fn entry(id: &DatabaseId, settings: &DatabaseSettings, config: &Config) -> Yaml 
         account,
         compress,
         backups: _,
+        tls,
+        client_certificates,
     } = settings;
     let mut keys = vec![("id", text(id.as_str())), ("name", text(name))];
     if !folder.is_empty() {
@@ -347,6 +354,8 @@ fn entry(id: &DatabaseId, settings: &DatabaseSettings, config: &Config) -> Yaml 
     keys.extend([
         ("mode", mode_word(*mode)),
         ("https", word(https)),
+        ("tls", word(tls.as_str())),
+        ("client_certificates", word(client_certificates.as_str())),
         ("authentication", authentication_word(*authentication)),
         ("barcode_login", word(barcode_login)),
         ("rights", word(rights)),

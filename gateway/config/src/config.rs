@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use backend_types::TlsProfile;
 use log_files::Log;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,9 @@ pub struct ServerPort {
     pub https: bool,
     /// Absent: the default certificate.
     pub certificate: Option<CertificatePair>,
+    /// Which clients its TLS is for, as with a database.
+    #[schemars(schema_with = "values::tls_profile")]
+    pub tls: TlsProfile,
 }
 
 impl Default for ServerPort {
@@ -146,6 +150,7 @@ impl Default for ServerPort {
             port: 10501,
             https: true,
             certificate: None,
+            tls: TlsProfile::default(),
         }
     }
 }

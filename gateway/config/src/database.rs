@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backend_types::{DatabaseId, Mode, Role};
+use backend_types::{ClientCertificates, DatabaseId, Mode, Role, TlsProfile};
 use gateway_policy::rights;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,16 @@ pub struct DatabaseConfig {
     /// Absent: the default certificate.
     #[serde(default)]
     pub certificate: Option<CertificatePair>,
+    /// Which clients its ports' TLS is for: `modern` (1.3 alone), `intermediate` (1.2 and 1.3),
+    /// `old` (also 1.0 and 1.1, for whitelisted addresses), `old-for-everyone`.
+    #[serde(default)]
+    #[schemars(schema_with = "values::tls_profile")]
+    pub tls: TlsProfile,
+    /// Whether a client has to show a certificate that `gateway cert device` has made: `off`,
+    /// `optional`, `required`.
+    #[serde(default)]
+    #[schemars(schema_with = "values::client_certificates")]
+    pub client_certificates: ClientCertificates,
     /// Who judges a login: `gateway` by the users below, `upstream` the existing server, counted
     /// by us; `none`: nobody is asked.
     #[serde(default)]

@@ -272,6 +272,7 @@ causes! {
     Fault AccountWithUpstream {} "account-with-upstream"
     Fault NotAnAccountName {} "not-an-account-name"
     Fault NotAPassword { file } "not-a-password"
+    Fault ClientCertificatesWithoutHttps {} "client-certificates-without-https"
     Fault LoginPathsUnused {} "login-paths-unused"
     Fault BarcodeLoginUnused {} "barcode-login-unused"
     Fault IndexWithoutBarcode {} "index-without-barcode"
@@ -280,6 +281,8 @@ causes! {
     Fault NotAFile { file } "not-a-file"
 
     Warning HttpsOff {} "https-off"
+    Warning TlsOld {} "tls-old"
+    Warning TlsOldForEveryone {} "tls-old-for-everyone"
     Warning AuthenticationOff {} "authentication-off"
     Warning AuthenticationWithoutHttps {} "authentication-without-https"
     Warning WhitelistsEverybody { file, text } "whitelists-everybody"

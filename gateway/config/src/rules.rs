@@ -43,6 +43,7 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
     certificate_is_there(&root, findings);
     if let Some(server) = root.get("server") {
         certificate_is_there(&server, findings);
+        tls_is_not_old(&server, findings);
     }
     secret_is_private(root.at(&["backend", "key_file"]), findings);
     account_can_be_sent(root.get("account"), findings);
@@ -192,6 +193,15 @@ fn certificate_is_there(above: &View<'_>, findings: &mut Findings) {
     secret_is_private(above.at(&["certificate", "key"]), findings);
 }
 
+fn tls_is_not_old(above: &View<'_>, findings: &mut Findings) {
+    let Some(tls) = above.get("tls") else { return };
+    match tls.text() {
+        Some("old") => tls.add(Cause::TlsOld {}, findings),
+        Some("old-for-everyone") => tls.add(Cause::TlsOldForEveryone {}, findings),
+        _ => {}
+    }
+}
+
 fn secret_is_private(secret: Option<View<'_>>, findings: &mut Findings) {
     if let Some(view) = secret
         && let Some(text) = view.text()
@@ -295,6 +305,11 @@ fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings
             let at = key.as_ref().unwrap_or(https);
             at.add(Cause::AuthenticationWithoutHttps {}, findings);
         }
+    }
+    tls_is_not_old(database, findings);
+    let shown = database.get("client_certificates");
+    if let Some(shown) = shown.filter(|shown| plain.is_some() && shown.text() != Some("off")) {
+        shown.add(Cause::ClientCertificatesWithoutHttps {}, findings);
     }
     if let Some(key) = key.filter(|_| authentication == Some("none")) {
         key.add(Cause::AuthenticationOff {}, findings);

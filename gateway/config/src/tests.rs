@@ -279,7 +279,22 @@ const CASES: &[Case] = &[
         "role: administrator\n        barcode_index: cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
         &[("28:24", "index-without-barcode")],
     ),
+    (
+        "    https: true",
+        "    https: false\n    client_certificates: optional",
+        &[
+            ("13:12", "https-off"),
+            ("14:26", "client-certificates-without-https"),
+            ("15:21", "authentication-without-https"),
+        ],
+    ),
     // Warnings.
+    (
+        "    https: true",
+        "    https: true\n    tls: old\n    client_certificates: required",
+        &[("14:10", "tls-old")],
+    ),
+    ("https: true}", "https: true, tls: old-for-everyone}", &[("6:41", "tls-old-for-everyone")]),
     ("https: true}", "https: false}", &[("6:30", "https-off")]),
     (
         "    https: true",
@@ -432,8 +447,8 @@ fn five_faults_are_listed_as_five_with_place_path_and_nearest_key() {
         "gateway.yaml:15:20: databases[0].barcode_login: \"no\" is neither true nor false; did \
          you mean \"false\"? allowed: true, false",
         "gateway.yaml:17:5: databases[0].prot: unknown key \"prot\"; did you mean \"port\"? \
-         allowed: id, name, folder, comment, mode, https, certificate, authentication, \
-         barcode_login, rights, identity_headers, port, upstream, print, account, compress, \
+         allowed: id, name, folder, comment, mode, https, certificate, tls, \
+         client_certificates, authentication, barcode_login, rights, identity_headers, port, upstream, print, account, compress, \
          login_paths, users",
         "gateway.yaml:34:11: databases[1].port: port 10501 is taken by server.port in line 6",
     ];

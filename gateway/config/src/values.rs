@@ -9,7 +9,7 @@ use std::{
     str::FromStr,
 };
 
-use backend_types::{DatabaseId, HttpServer, NotAnHttpServer};
+use backend_types::{ClientCertificates, DatabaseId, HttpServer, NotAnHttpServer, TlsProfile};
 use gateway_policy::password::{StoredFault, check_stored};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -82,6 +82,16 @@ pub(crate) fn language(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn mode(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["server", "folder", "device"]})
+}
+
+pub(crate) fn tls_profile(_: &mut SchemaGenerator) -> Schema {
+    let profiles = TlsProfile::ALL.map(TlsProfile::as_str);
+    json_schema!({"type": "string", "enum": profiles})
+}
+
+pub(crate) fn client_certificates(_: &mut SchemaGenerator) -> Schema {
+    let settings = ClientCertificates::ALL.map(ClientCertificates::as_str);
+    json_schema!({"type": "string", "enum": settings})
 }
 
 pub(crate) fn role(_: &mut SchemaGenerator) -> Schema {

@@ -54,6 +54,8 @@ pub enum Refusal {
     RoleForbids,
     /// An https database asked for on a plain server port.
     HttpsOnly,
+    /// The database asks its clients for a certificate of their own, and this one has shown none.
+    ClientCertificate,
 
     // The client must wait.
     TooManyFailures(RetryAfter),
@@ -122,7 +124,7 @@ impl Refusal {
             Self::Login(LoginFault::FormTooLong) | Self::BodyTooLarge => 413,
             Self::Login(_) => 400,
             Self::Unauthenticated(_) => 401,
-            Self::RoleForbids | Self::HttpsOnly => 403,
+            Self::RoleForbids | Self::HttpsOnly | Self::ClientCertificate => 403,
             Self::NoSuchDatabase | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooManyFailures(_) | Self::DatabaseBudget(_) => 429,
@@ -181,6 +183,7 @@ impl Refusal {
             Self::Unauthenticated(_) => "refusal-unauthenticated",
             Self::RoleForbids => "refusal-forbidden",
             Self::HttpsOnly => "refusal-https-only",
+            Self::ClientCertificate => "refusal-client-certificate",
             Self::TooManyFailures(_) => "refusal-too-many-failures",
             Self::DatabaseBudget(_) => "refusal-database-budget",
             Self::SlotsBusy | Self::HashingBusy => "refusal-busy",
@@ -227,6 +230,7 @@ impl Refusal {
             | Self::Unauthenticated(_)
             | Self::RoleForbids
             | Self::HttpsOnly
+            | Self::ClientCertificate
             | Self::TooManyFailures(_)
             | Self::DatabaseBudget(_)
             | Self::SlotsBusy
@@ -269,6 +273,7 @@ impl Refusal {
             Self::Unauthenticated(why) => why.reason(),
             Self::RoleForbids => "role-forbids",
             Self::HttpsOnly => "https-only",
+            Self::ClientCertificate => "client-certificate",
             Self::TooManyFailures(_) => "too-many-failures",
             Self::DatabaseBudget(_) => "database-budget",
             Self::SlotsBusy => "slots-busy",
@@ -356,6 +361,7 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::Unauthenticated(Unauthenticated::WrongPassword),
     Refusal::RoleForbids,
     Refusal::HttpsOnly,
+    Refusal::ClientCertificate,
     Refusal::TooManyFailures(RetryAfter { seconds: 60 }),
     Refusal::DatabaseBudget(RetryAfter { seconds: 60 }),
     Refusal::SlotsBusy,
@@ -443,6 +449,7 @@ mod tests {
             (Unauthenticated::NoCredentials.into(), Some(401)),
             (Refusal::RoleForbids, Some(403)),
             (Refusal::HttpsOnly, Some(403)),
+            (Refusal::ClientCertificate, Some(403)),
             (Refusal::NoSuchDatabase, Some(404)),
             (Refusal::MethodNotAllowed, Some(405)),
             (

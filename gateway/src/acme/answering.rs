@@ -100,7 +100,7 @@ async fn answer(tcp: TcpStream, way: Way) {
                 tracing::debug!(%fault, "no request for a challenge");
             }
         }
-        Way::Tls(context) => match tls::accept(&context, tcp).await {
+        Way::Tls(context) => match tls::accept_with(&context, tcp).await {
             // The handshake was the answer.
             Ok(mut stream) => drop(stream.shutdown().await),
             Err(fault) => tracing::debug!(%fault, "no handshake for a challenge"),

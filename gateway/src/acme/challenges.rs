@@ -149,15 +149,17 @@ fn context(name: &Name, digest: &[u8; 32]) -> Result<SslContext, MakeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
+    use std::{pin::Pin, time::Instant};
 
+    use backend_types::TlsProfile;
     use gateway_certificates::{Certificate, KeyKind, make::self_signed, plan::Wish};
+    use gateway_policy::ports::Holder;
     use openssl::ssl::{SslConnector, SslVerifyMode};
     use tokio::net::{TcpListener, TcpStream};
     use tokio_openssl::SslStream;
 
     use super::*;
-    use crate::tls;
+    use crate::tls::{self, Contexts, Terms};
 
     /// The serial number that `context` shows, and the protocol it speaks; `None`: nothing.
     async fn shown(context: &SslContext, name: &str, alpn: &[u8]) -> Option<(String, Vec<u8>)> {
@@ -173,7 +175,7 @@ mod tests {
         let client = client.verify_hostname(false).into_ssl(name).unwrap();
         let mut client = SslStream::new(client, tcp).unwrap();
         let (served, connected) = tokio::join!(
-            tls::accept(context, accepted),
+            tls::accept_with(context, accepted),
             Pin::new(&mut client).connect()
         );
         served.ok()?;
@@ -191,7 +193,13 @@ mod tests {
         let keys = vec![KeyKind::P256];
         let own = self_signed(&Wish { names, keys }).unwrap();
         let own = Certificate::new(own).unwrap();
-        let port = tls::context(&own, "server", &challenges).unwrap();
+        let terms = Terms {
+            profile: TlsProfile::Intermediate,
+        };
+        let mut contexts = Contexts::default();
+        let mut round = contexts.round(&challenges, Instant::now());
+        let port = round.port(&Holder::Server, terms, &own, std::iter::empty());
+        let port = port.unwrap().for_client(false).own().clone();
         let own_port = challenges.context().unwrap();
         let http: &[u8] = b"\x08http/1.1";
         let ordinary = shown(&port, "gate.example.ru", http).await.unwrap();

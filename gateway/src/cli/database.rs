@@ -5,8 +5,8 @@
 use std::io::{BufRead, IsTerminal};
 
 use backend_types::{
-    Account, Change, Changed, Changes, DatabaseId, DatabaseSettings, Mode, PrintAuthentication,
-    PrintPatch, PrintServer, SettingsPatch,
+    Account, Change, Changed, Changes, ClientCertificates, DatabaseId, DatabaseSettings, Mode,
+    PrintAuthentication, PrintPatch, PrintServer, SettingsPatch, TlsProfile,
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
@@ -85,6 +85,10 @@ struct Settings {
     compress: Option<bool>,
     #[arg(long, value_name = switch::NAMES, value_parser = switch::parse)]
     backups: Option<bool>,
+    #[arg(long, value_name = "PROFILE")]
+    tls: Option<TlsName>,
+    #[arg(long)]
+    client_certificates: Option<ClientCertificatesName>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -98,6 +102,21 @@ enum ModeName {
 enum PrintAuthenticationName {
     Same,
     Pass,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TlsName {
+    Modern,
+    Intermediate,
+    Old,
+    OldForEveryone,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ClientCertificatesName {
+    Off,
+    Optional,
+    Required,
 }
 
 impl Settings {
@@ -143,6 +162,17 @@ impl Settings {
             account,
             compress: self.compress,
             backups: self.backups,
+            tls: self.tls.map(|name| match name {
+                TlsName::Modern => TlsProfile::Modern,
+                TlsName::Intermediate => TlsProfile::Intermediate,
+                TlsName::Old => TlsProfile::Old,
+                TlsName::OldForEveryone => TlsProfile::OldForEveryone,
+            }),
+            client_certificates: self.client_certificates.map(|name| match name {
+                ClientCertificatesName::Off => ClientCertificates::Off,
+                ClientCertificatesName::Optional => ClientCertificates::Optional,
+                ClientCertificatesName::Required => ClientCertificates::Required,
+            }),
         })
     }
 }
@@ -162,6 +192,8 @@ fn of_a_new_one(name: String, port: u16) -> DatabaseSettings {
         account: Account::None,
         compress: false,
         backups: true,
+        tls: TlsProfile::default(),
+        client_certificates: ClientCertificates::default(),
     }
 }
 

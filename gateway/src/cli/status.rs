@@ -1,6 +1,6 @@
 //! `gateway status`: every field of the vendor's server window, as it is now.
 
-use backend_types::PrintAuthentication;
+use backend_types::{ClientCertificates, PrintAuthentication};
 
 use super::{
     Outcome, Session,
@@ -17,8 +17,10 @@ use crate::{
 /// As a database's source.
 const FROM_BACKEND: &str = "backend";
 /// Codes of warnings that `check` has for the same thing in a file.
-const SAID_OF_THE_FILE: [&str; 4] = [
+const SAID_OF_THE_FILE: [&str; 6] = [
     "https-off",
+    "tls-old",
+    "tls-old-for-everyone",
     "authentication-off",
     "authentication-without-https",
     "print-pass",
@@ -159,6 +161,13 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     row("status-port", database.port.to_string().into());
     row("status-mode", say(mode_key(database)).into());
     row("status-https", session.yes_or_no(database.https).into());
+    if database.https {
+        row("status-tls", database.tls.as_str().into());
+    }
+    if database.client_certificates != ClientCertificates::Off {
+        let setting = database.client_certificates.as_str();
+        row("status-client-certificates", setting.into());
+    }
     row(
         "status-authentication",
         database.authentication.as_str().into(),

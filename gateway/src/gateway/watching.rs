@@ -47,27 +47,28 @@ impl World {
     /// Every public port with https that has a certificate, usable or not.
     pub(crate) fn public_ports(&self) -> Vec<Port> {
         let mut ports = Vec::new();
-        let mut port = |holder: Holder, choice: &Choice| {
+        let mut port = |holder: Holder, choice: &Choice, tls| {
             let Ok(in_use) = choice.served() else { return };
             let state = self.listeners.state(&holder).unwrap_or_default();
             ports.push(Port {
                 address: state.address.filter(|_| state.fault.is_none()),
                 in_use,
+                tls,
                 holder,
             });
         };
         if let (Some(server), Some(certificates)) = (self.server_in_force(), self.certificates())
             && server.https
         {
-            port(Holder::Server, &certificates.server);
+            port(Holder::Server, &certificates.server, self.server_tls());
         }
         let directory = self.shared.directory.load();
         for database in directory.databases() {
             if database.mode == Mode::Server && database.https {
                 let (id, choice) = (&database.id, &database.certificate);
-                port(Holder::Data(id.clone()), choice);
+                port(Holder::Data(id.clone()), choice, database.tls);
                 if database.print.is_some() {
-                    port(Holder::Print(id.clone()), choice);
+                    port(Holder::Print(id.clone()), choice, database.tls);
                 }
             }
         }

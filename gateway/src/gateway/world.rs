@@ -5,18 +5,17 @@
 //! and stands in the log and in `status`.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use backend_types::{DatabaseId, Mode};
+use backend_types::{DatabaseId, Mode, TlsProfile};
 use gateway_certificates::{Name, Slot, names};
 use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
-use openssl::ssl::SslContext;
 use tokio::time::timeout;
 
 use crate::{
@@ -33,7 +32,8 @@ use crate::{
     renewal::Renewals,
     shared::{Settings, Shared},
     status::{BackendState, ServerPort, Status},
-    systemd, tls,
+    systemd,
+    tls::{Contexts, Terms},
 };
 
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
@@ -59,8 +59,8 @@ pub(crate) struct World {
     /// The backend's newest directory, also one that clashes with the file: when the file is
     /// mended, it comes into force.
     pub(super) offered: Mutex<Option<Arc<backend_types::Directory>>>,
-    /// One context per port and certificate, kept while both stay: tickets stay valid then.
-    pub(super) contexts: Mutex<HashMap<(Holder, String), SslContext>>,
+    /// Kept while port and certificate stay: tickets stay valid then.
+    pub(super) contexts: Mutex<Contexts>,
     /// One feed of the backend's at a time: the administrator's change and the long poll bring the
     /// same one.
     pub(super) taking: tokio::sync::Mutex<()>,
@@ -254,6 +254,12 @@ impl World {
             .clone()
     }
 
+    pub(super) fn server_tls(&self) -> TlsProfile {
+        let sources = self.sources.lock();
+        let sources = sources.unwrap_or_else(PoisonError::into_inner);
+        sources.config.server.tls
+    }
+
     /// Checks the changed sources whole, then swaps the directory, then moves the ports. The
     /// change is made to what is in force when its turn comes, so that two at once lose neither.
     async fn bring_into_force(&self, change: impl FnOnce(&mut Sources)) -> Result<(), ChangeError> {
@@ -359,58 +365,68 @@ impl World {
         certificates: &Certificates,
         config: &Config,
     ) -> Vec<Wanted> {
+        let in_force = |choice: &Choice| choice.served().and_then(|served| served.in_force());
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut contexts = HashMap::new();
-        let make = |served: &InUse, holder: &Holder| {
-            let (scope, challenges) = (holder.to_string(), &self.shared.challenges);
-            let context = tls::context(&served.certificate, &scope, challenges);
-            context.map_err(|cause| {
-                let file = served.file.clone();
-                Arc::new(CertificateFault::Unfit { file, cause })
-            })
-        };
-        let mut context = |holder: &Holder, choice: &Choice| {
-            let served = choice.served().and_then(|kept| kept.in_force())?;
-            let key = (holder.clone(), served.certificate.thumbprint());
-            let context = match kept.get(&key) {
-                Some(context) => context.clone(),
-                None => make(&served, holder)?,
-            };
-            contexts.insert(key, context.clone());
-            Ok::<_, Arc<CertificateFault>>(context)
-        };
+        let mut round = kept.round(&self.shared.challenges, Instant::now());
         let mut wanted = Vec::new();
-        let mut want = |holder: Holder, port, https: bool, choice: &Choice| {
-            let tls = https.then(|| context(&holder, choice));
-            let shown = tls.as_ref().and_then(|tls| tls.as_ref().ok());
-            let shown = shown.and_then(|_| choice.served().ok());
-            let thumbprints = shown.map(|one| one.certificate.thumbprints());
-            wanted.push(Wanted {
-                holder,
-                port,
-                https,
-                tls,
-                thumbprints: thumbprints.unwrap_or_default(),
-            });
+        let mut want =
+            |holder: Holder, port, https: bool, terms, own: &Choice, others: &[Arc<InUse>]| {
+                let tls = https.then(|| {
+                    let own = in_force(own)?;
+                    let others = others.iter().map(|one| &one.certificate);
+                    let tls = round.port(&holder, terms, &own.certificate, others);
+                    tls.map_err(|cause| {
+                        let file = own.file.clone();
+                        Arc::new(CertificateFault::Unfit { file, cause })
+                    })
+                });
+                let shown = tls.as_ref().and_then(|tls| tls.as_ref().ok());
+                let shown = shown.and_then(|_| own.served().ok());
+                let thumbprints = shown.map(|one| one.certificate.thumbprints());
+                wanted.push(Wanted {
+                    holder,
+                    port,
+                    https,
+                    tls,
+                    thumbprints: thumbprints.unwrap_or_default(),
+                });
+            };
+        let server_terms = Terms {
+            profile: config.server.tls,
         };
+        let databases = directory.databases().iter();
+        let open = databases.filter(|database| database.mode == Mode::Server);
         if let Some(server) = self.server_in_force() {
-            let choice = &certificates.server;
-            want(Holder::Server, server.port, server.https, choice);
+            let others = open.clone().filter(|database| database.https);
+            let others = others.filter_map(|database| in_force(&database.certificate).ok());
+            let (own, others) = (&certificates.server, others.collect::<Vec<_>>());
+            want(
+                Holder::Server,
+                server.port,
+                server.https,
+                server_terms,
+                own,
+                &others,
+            );
         }
-        for database in directory.databases() {
-            if database.mode != Mode::Server {
-                continue;
-            }
-            let (id, https, choice) = (&database.id, database.https, &database.certificate);
-            want(Holder::Data(id.clone()), database.port, https, choice);
+        let default: Vec<_> = in_force(&certificates.default).into_iter().collect();
+        for database in open {
+            let (id, https, own) = (&database.id, database.https, &database.certificate);
+            let terms = Terms {
+                profile: database.tls,
+            };
+            let data = Holder::Data(id.clone());
+            want(data, database.port, https, terms, own, &default);
             if let Some(print) = &database.print {
-                want(Holder::Print(id.clone()), print.port, https, choice);
+                let holder = Holder::Print(id.clone());
+                want(holder, print.port, https, terms, own, &default);
             }
         }
         if let Some(port) = config.certificate_page.port() {
-            want(Holder::CertificatePage, port, false, &certificates.server);
+            let (holder, own) = (Holder::CertificatePage, &certificates.server);
+            want(holder, port, false, server_terms, own, &[]);
         }
-        *kept = contexts;
+        round.end();
         wanted
     }
 

@@ -160,6 +160,18 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("A note for people.", "Комментарий для людей."),
     (
+        "Which clients its ports' TLS is for: `modern` (1.3 alone), `intermediate` (1.2 and 1.3), `old` (also 1.0 and 1.1, for whitelisted addresses), `old-for-everyone`.",
+        "Для каких клиентов TLS на её портах: `modern` (только 1.3), `intermediate` (1.2 и 1.3), `old` (ещё 1.0 и 1.1, только для адресов из белого списка), `old-for-everyone` (то же для всех).",
+    ),
+    (
+        "Whether a client has to show a certificate that `gateway cert device` has made: `off`, `optional`, `required`.",
+        "Должен ли клиент показать сертификат, выпущенный командой `gateway cert device`: `off` — нет, `optional` — может, `required` — должен.",
+    ),
+    (
+        "Which clients its TLS is for, as with a database.",
+        "Для каких клиентов её TLS, как у базы.",
+    ),
+    (
         "Mode of work. Only `server` opens ports.",
         "Режим работы: `server` — подключение к серверу, `folder` — папка, `device` — устройство. Порты открываются только при `server`.",
     ),
@@ -334,6 +346,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "Where it stands: file and line, or the backend.",
         "Где база записана: файл и строка или бэкенд.",
+    ),
+    (
+        "Which clients its ports' TLS is for: `modern`, `intermediate`, `old`, `old-for-everyone`.",
+        "Для каких клиентов TLS на её портах: `modern`, `intermediate`, `old`, `old-for-everyone`.",
+    ),
+    (
+        "Whether a client has to show a certificate: `off`, `optional`, `required`.",
+        "Должен ли клиент показать сертификат: `off`, `optional`, `required`.",
     ),
     (
         "Mode of work: `server`, `folder`, `device`; only `server` opens ports.",

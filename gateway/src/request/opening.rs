@@ -86,7 +86,7 @@ impl Connection {
         };
         let speaks_tls = matches!(end, Ok([TLS_HANDSHAKE, ..]));
         match (self.serving.https, speaks_tls) {
-            (true, true) => self.handshake(tcp, greeting).await,
+            (true, true) => self.handshake(tcp, greeting, verdict.is_exempt()).await,
             (true, false) => {
                 self.refuse_connection(Refusal::NotTls);
                 let failed = Failed::before(End::NotTls, greeting, &"");
@@ -109,12 +109,17 @@ impl Connection {
         }
     }
 
-    async fn handshake(&self, tcp: TcpStream, greeting: Greeting<'_>) -> Option<ClientStream> {
-        let Some(context) = &self.serving.tls else {
+    async fn handshake(
+        &self,
+        tcp: TcpStream,
+        greeting: Greeting<'_>,
+        whitelisted: bool,
+    ) -> Option<ClientStream> {
+        let Some(port) = &self.serving.tls else {
             self.refuse_connection(Refusal::NoCertificate);
             return None;
         };
-        match tls::accept(context, tcp).await {
+        match tls::accept(port.for_client(whitelisted), tcp).await {
             // The handshake was all that an ACME server came for.
             Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
             Ok(tls) => Some(ClientStream::tls(tls)),

@@ -8,7 +8,34 @@
 use std::{ffi::c_uint, ptr, slice};
 
 use foreign_types::ForeignTypeRef;
-use openssl::ssl::SslRef;
+use openssl::{
+    error::ErrorStack,
+    ssl::{SslContextBuilder, SslRef},
+    x509::X509Ref,
+};
+
+/// Appends `certificate` to the chain of the pair that was put into `builder` last: each has its
+/// own, where the crate's `add_extra_chain_cert` has one for all.
+pub(super) fn add_to_chain(
+    builder: &mut SslContextBuilder,
+    certificate: &X509Ref,
+) -> Result<(), ErrorStack> {
+    // SAFETY: both are alive for the call. The argument 1 makes the context take a reference of its
+    // own to the certificate (`SSL_CTX_add1_chain_cert`).
+    let added = unsafe {
+        openssl_sys::SSL_CTX_ctrl(
+            builder.as_ptr(),
+            openssl_sys::SSL_CTRL_CHAIN_CERT,
+            1,
+            certificate.as_ptr().cast(),
+        )
+    };
+    if added == 1 {
+        Ok(())
+    } else {
+        Err(ErrorStack::get())
+    }
+}
 
 /// An extension of the client's hello, inside of the ClientHello callback; `None` elsewhere.
 pub(super) fn client_hello_extension(ssl: &SslRef, kind: c_uint) -> Option<&[u8]> {

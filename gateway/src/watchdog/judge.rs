@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use backend_types::TlsProfile;
 use gateway_certificates::chain::Trust;
 
 use super::probe::{Client, ProbeFault};
@@ -59,7 +60,17 @@ pub(crate) enum Finding {
     OldTlsSpoken,
 }
 
+/// Whether `profile` is for this client, whom no list names.
+fn is_for(profile: TlsProfile, client: Client) -> bool {
+    match client {
+        Client::Current | Client::ByAddress => true,
+        Client::OldAndroid => profile != TlsProfile::Modern,
+        Client::WindowsCe => profile == TlsProfile::OldForEveryone,
+    }
+}
+
 pub(super) fn judge(
+    profile: TlsProfile,
     thumbprints: &[&str],
     trust: Option<&Trust>,
     outcomes: &[(Client, Outcome)],
@@ -76,8 +87,10 @@ pub(super) fn judge(
     for (client, outcome) in outcomes {
         let client = *client;
         match (client, outcome) {
-            (Client::WindowsCe, Outcome::Served { .. }) => findings.push(Finding::OldTlsSpoken),
-            (Client::WindowsCe, Outcome::Refused { .. }) => {}
+            (_, Outcome::Served { .. }) if !is_for(profile, client) => {
+                findings.push(Finding::OldTlsSpoken);
+            }
+            (_, Outcome::Refused { .. }) if !is_for(profile, client) => {}
             (_, Outcome::Served { thumbprint }) => {
                 if !thumbprints.contains(&thumbprint.as_str()) {
                     let thumbprint = thumbprint.clone();
@@ -173,7 +186,31 @@ mod tests {
             root: "Shop".to_owned(),
         };
         for trust in [Trust::Public, Trust::Itself, own, missing] {
-            assert_eq!(judge(&["A", "B"], Some(&trust), &good()), []);
+            assert_eq!(
+                judge(TlsProfile::Intermediate, &["A", "B"], Some(&trust), &good()),
+                []
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_is_to_be_served_by_the_profiles_that_are_for_it_and_by_no_other() {
+        for (profile, served_to) in [
+            (TlsProfile::Modern, [true, true, false, false]),
+            (TlsProfile::Intermediate, [true, true, true, false]),
+            (TlsProfile::Old, [true, true, true, false]),
+            (TlsProfile::OldForEveryone, [true; 4]),
+        ] {
+            let outcome = |good| if good { served("A") } else { refused() };
+            let as_meant = Client::ALL.into_iter().zip(served_to.map(outcome));
+            let as_meant: Vec<_> = as_meant.collect();
+            assert_eq!(judge(profile, &["A"], None, &as_meant), []);
+            for place in 0..served_to.len() {
+                let mut other = as_meant.clone();
+                other[place].1 = outcome(!served_to[place]);
+                let found = judge(profile, &["A"], None, &other);
+                assert_eq!(found.len(), 1, "{profile:?} {place}");
+            }
         }
     }
 
@@ -182,7 +219,7 @@ mod tests {
         let with = |place: usize, outcome: Outcome| {
             let mut outcomes = good();
             outcomes[place].1 = outcome;
-            judge(&["A"], Some(&Trust::Public), &outcomes)
+            judge(TlsProfile::Old, &["A"], Some(&Trust::Public), &outcomes)
         };
         let other = Finding::OtherCertificate {
             client: Client::OldAndroid,
@@ -200,7 +237,7 @@ mod tests {
             issuer: "Upper".to_owned(),
             url: Some("http://a/".to_owned()),
         };
-        let found = judge(&["A"], Some(&trust), &good());
+        let found = judge(TlsProfile::Old, &["A"], Some(&trust), &good());
         assert!(matches!(&*found, [Finding::ChainIncomplete { .. }]));
     }
 

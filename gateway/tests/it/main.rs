@@ -52,6 +52,7 @@ mod server_port;
 mod stop;
 mod switches;
 mod throttle;
+mod tls;
 mod upgrade;
 mod watchdog;
 mod why;

@@ -1,6 +1,6 @@
 //! A changed file parses, says what was wished and nothing else, and the steps lead to it.
 
-use backend_types::PrintServer;
+use backend_types::{ClientCertificates, PrintServer, TlsProfile};
 use proptest::{option, prelude::*, sample::select};
 
 use super::*;
@@ -242,8 +242,9 @@ fn patches() -> impl Strategy<Value = SettingsPatch> {
     );
     let port = option::of(20_000_u16..30_000);
     let print = option::of((option::of(any::<bool>()), option::of(30_001_u16..40_000)));
-    (texts, option::of(modes), switches, port, print).prop_map(
-        |((name, folder, comment), mode, switches, port, print)| SettingsPatch {
+    let tls = option::of(select(&TlsProfile::ALL[..]));
+    (texts, option::of(modes), switches, port, print, tls).prop_map(
+        |((name, folder, comment), mode, switches, port, print, tls)| SettingsPatch {
             name,
             folder,
             comment,
@@ -253,6 +254,7 @@ fn patches() -> impl Strategy<Value = SettingsPatch> {
             barcode_login: switches.2,
             compress: switches.3,
             port,
+            tls,
             print: print.map(|(used, port)| PrintPatch {
                 used,
                 port,
@@ -276,6 +278,7 @@ fn patched(database: &mut DatabaseConfig, patch: &SettingsPatch) {
         port,
         print,
         compress,
+        tls,
         ..
     } = patch.clone();
     let old = database.port;
@@ -287,6 +290,7 @@ fn patched(database: &mut DatabaseConfig, patch: &SettingsPatch) {
     database.https = https.unwrap_or(database.https);
     database.barcode_login = barcode_login.unwrap_or(database.barcode_login);
     database.compress = compress.unwrap_or(database.compress);
+    database.tls = tls.unwrap_or(database.tls);
     database.authentication = match authentication {
         Some(true) => Authentication::Gateway,
         Some(false) => Authentication::None,
@@ -368,13 +372,16 @@ proptest! {
     fn a_new_entry_passes_the_check_and_is_the_last(
         text in files(), name in names(), folder in paths(), comment in any::<String>(),
         switches in any::<[bool; 5]>(), port in 20_000_u16..30_000,
+        tls in select(&TlsProfile::ALL[..]),
+        client_certificates in select(&ClientCertificates::ALL[..]),
     ) {
         let [https, authentication, barcode_login, print, compress] = switches;
+        let https = https || client_certificates != ClientCertificates::Off;
         let print = PrintServer { used: print, port: port + 10_000, ..PrintServer::default() };
         let settings = DatabaseSettings {
             name: name.clone(), folder, comment: comment.clone(), mode: Mode::Server, https,
             authentication, barcode_login, port, print: print.clone(), account: Account::None,
-            compress, backups: true,
+            compress, backups: true, tls, client_certificates,
         };
         let before = without_default_folders(parsed(&text));
         let other = DatabaseSettings { port: 0, print: PrintServer::default(), ..settings.clone() };
@@ -388,6 +395,7 @@ proptest! {
         prop_assert_eq!(old, &before.databases[..]);
         prop_assert_eq!((&new.name, &new.comment), (&name, &comment));
         prop_assert_eq!((new.port, new.https, new.barcode_login), (port, https, barcode_login));
+        prop_assert_eq!((new.tls, new.client_certificates), (tls, client_certificates));
         prop_assert_eq!(new.print.as_ref().map(|print| print.port), print.used.then_some(print.port));
     }
 
@@ -458,6 +466,8 @@ fn the_shipped_files_take_an_entry_and_a_server_port() {
             account: Account::None,
             compress: false,
             backups: true,
+            tls: TlsProfile::default(),
+            client_certificates: ClientCertificates::default(),
         };
         let add = Change::Add {
             id: id("sklad"),

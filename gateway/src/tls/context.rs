@@ -1,0 +1,65 @@
+//! One `SslContext`: for one port, one certificate, one level.
+
+use std::sync::Arc;
+
+use openssl::{
+    error::ErrorStack,
+    sha::sha256,
+    ssl::{
+        AlpnError, ClientHelloResponse, SslContext, SslContextBuilder, SslMethod, SslMode,
+        SslOptions, SslSessionCacheMode, select_next_proto,
+    },
+};
+
+use gateway_certificates::Certificate;
+
+use super::{ffi, profile::Level, sni};
+use crate::acme::challenges::Challenges;
+
+/// `scope` tells ports apart: a session is resumed only where it was begun, with the same
+/// certificate and the same level (lessons, T10). While an order of ACME runs, its challenges are
+/// answered in their own handshakes.
+pub(super) fn context(
+    certificate: &Certificate,
+    scope: &str,
+    level: Level,
+    challenges: &Arc<Challenges>,
+) -> Result<SslContext, ErrorStack> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+    level.set(&mut builder)?;
+    builder.set_options(
+        SslOptions::NO_RENEGOTIATION
+            | SslOptions::NO_COMPRESSION
+            | SslOptions::CIPHER_SERVER_PREFERENCE,
+    );
+    builder.set_mode(
+        SslMode::RELEASE_BUFFERS
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE,
+    );
+    builder.set_read_ahead(true);
+    for pair in certificate.pairs() {
+        builder.set_certificate(pair.leaf())?;
+        builder.set_private_key(pair.key())?;
+        for intermediate in pair.intermediates() {
+            ffi::add_to_chain(&mut builder, intermediate)?;
+        }
+    }
+    // Tickets only: a cache in memory would grow with every client.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    // Nothing is accepted before the handshake ends: it could be sent twice by who listens.
+    builder.set_max_early_data(0)?;
+    let session = format!("{scope} {} {}", certificate.thumbprint(), level.word());
+    builder.set_session_id_context(&sha256(session.as_bytes()))?;
+    let challenges = Arc::clone(challenges);
+    builder.set_client_hello_callback(move |ssl, _alert| {
+        if !challenges.take_over(ssl)? {
+            sni::choose(ssl)?;
+        }
+        Ok(ClientHelloResponse::SUCCESS)
+    });
+    builder.set_alpn_select_callback(|_, offered| {
+        select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+    Ok(builder.build())
+}

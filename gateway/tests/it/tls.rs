@@ -1,0 +1,432 @@
+//! What a port speaks: versions, ciphers and groups by profile, certificates side by side and by
+//! name, and tickets that are good where they were given and nowhere else.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::house::{House, Plan};
+use harness::{
+    Authority, DEADLINE, Database, Issued, RecordingUpstream, eventually,
+    tool::{self, Outcome},
+};
+
+/// Debian's openssl speaks TLS 1.0 and 1.1 only below its own security level.
+const ANY_CIPHER: &str = "DEFAULT:@SECLEVEL=0";
+
+fn s_client(address: SocketAddr, client: &str, more: &[&str]) -> Outcome {
+    let bind = format!("{client}:0");
+    let all = ["-bind", &bind, "-cipher", ANY_CIPHER];
+    let all: Vec<&str> = all.into_iter().chain(more.iter().copied()).collect();
+    tool::s_client(&address.to_string(), &all, "Q\n")
+}
+
+/// The cipher that was agreed; `None`: no handshake.
+fn cipher(address: SocketAddr, client: &str, more: &[&str]) -> Option<String> {
+    let outcome = s_client(address, client, more);
+    let line = outcome
+        .stdout
+        .lines()
+        .find(|line| line.contains("Cipher is"));
+    let cipher = line
+        .unwrap_or_default()
+        .rsplit(' ')
+        .next()
+        .unwrap_or_default();
+    Some(cipher)
+        .filter(|word| !matches!(*word, "" | "(NONE)"))
+        .map(str::to_owned)
+}
+
+/// Whether 127.0.0.1 gets TLS 1.0, 1.1, 1.2, 1.3.
+fn versions(address: SocketAddr, client: &str) -> [bool; 4] {
+    ["-tls1", "-tls1_1", "-tls1_2", "-tls1_3"]
+        .map(|version| cipher(address, client, &[version]).is_some())
+}
+
+fn database(id: &str, upstream: &RecordingUpstream, tls: &'static str) -> Database {
+    Database {
+        https: true,
+        tls,
+        ..Database::new(id, upstream.url())
+    }
+}
+
+/// Into the server's slot, side by side.
+fn install(data: &Path, all: &[&Issued]) {
+    let folder = data.join("tls/server");
+    fs::create_dir_all(&folder).unwrap();
+    let mut pem = Vec::new();
+    for one in all {
+        pem.extend(fs::read(&one.key).unwrap());
+        pem.extend(fs::read(&one.chain).unwrap());
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join("certificate.pem"))
+        .unwrap();
+    std::io::Write::write_all(&mut file, &pem).unwrap();
+}
+
+#[test]
+fn each_profile_speaks_its_versions_and_old_ones_only_with_whom_they_are_for() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let authority = Authority::new(plan.path());
+    install(
+        &plan.front.data,
+        &[&authority.issue_rsa("server", &["127.0.0.1"])],
+    );
+    let plan = ["modern", "intermediate", "old", "old-for-everyone"]
+        .into_iter()
+        .fold(plan, |plan, tls| plan.with(database(tls, &upstream, tls)));
+    plan.front.list("old", "whitelist", "127.0.0.9");
+    let house = plan.start();
+    let seen = |id: &str, client: &str| versions(house.address(id), client);
+    assert_eq!(seen("modern", "127.0.0.1"), [false, false, false, true]);
+    assert_eq!(
+        seen("intermediate", "127.0.0.1"),
+        [false, false, true, true]
+    );
+    assert_eq!(seen("old", "127.0.0.1"), [false, false, true, true]);
+    assert_eq!(seen("old", "127.0.0.9"), [true, true, true, true]);
+    assert_eq!(
+        seen("old-for-everyone", "127.0.0.1"),
+        [true, true, true, true]
+    );
+    // RSA key exchange and AES-CBC, which is what a Windows CE has.
+    for (id, client, good) in [
+        ("intermediate", "127.0.0.1", false),
+        ("old", "127.0.0.1", false),
+        ("old", "127.0.0.9", true),
+        ("old-for-everyone", "127.0.0.1", true),
+    ] {
+        let bind = format!("{client}:0");
+        let asked = [
+            "-bind",
+            &bind,
+            "-tls1_2",
+            "-cipher",
+            "AES128-SHA:@SECLEVEL=0",
+        ];
+        let outcome = tool::s_client(&house.address(id).to_string(), &asked, "Q\n");
+        let agreed = outcome.stdout.contains("Cipher is AES128-SHA");
+        assert_eq!(agreed, good, "{id} {client}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_changed_profile_acts_on_new_connections_and_leaves_open_ones() {
+    let upstream = RecordingUpstream::ok();
+    let mut house = Plan::new()
+        .with(database("a", &upstream, "old-for-everyone"))
+        .start();
+    let address = house.address("a");
+    let mut open = harness::Dial::tls_blindly(address).open();
+    assert_eq!(open.http("GET", "/", &[], b"").status(), 200);
+    let before = ["-tls1_1"];
+    // The test certificate is ECDSA.
+    assert!(cipher(address, "127.0.0.1", &before).is_some());
+    let warned = |house: &House| {
+        let state = house.state("a");
+        let warnings = state["warnings"].as_array().unwrap().iter();
+        warnings
+            .map(|one| one["code"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let loud = warned(&house);
+    assert!(
+        loud.contains(&"tls-old-for-everyone".to_owned()),
+        "{loud:?}"
+    );
+    assert!(loud.contains(&"tls-old-without-rsa".to_owned()), "{loud:?}");
+    house.change(|front| front.databases[0].tls = "intermediate");
+    eventually(DEADLINE, "TLS 1.1 is refused", || {
+        cipher(address, "127.0.0.1", &before)
+            .is_none()
+            .then_some(())
+    });
+    assert!(cipher(address, "127.0.0.1", &["-tls1_2"]).is_some());
+    assert_eq!(open.http("GET", "/", &[], b"").status(), 200);
+    assert!(
+        warned(&house)
+            .iter()
+            .all(|code| !code.starts_with("tls-old"))
+    );
+}
+
+#[test]
+fn an_rsa_and_an_ecdsa_certificate_stand_side_by_side_each_with_its_chain() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let root = Authority::new(plan.path());
+    let (one, other) = (
+        root.intermediate("Intermediate E"),
+        root.intermediate("Intermediate R"),
+    );
+    let hosts = ["127.0.0.1"];
+    install(
+        &plan.front.data,
+        &[&one.issue("e", &hosts), &other.issue_rsa("r", &hosts)],
+    );
+    let house = plan.with(database("a", &upstream, "intermediate")).start();
+    let root = root.file().to_str().unwrap();
+    for (asked, version, chain) in [
+        ("ECDSA+SHA256", "-tls1_3", "Intermediate E"),
+        ("ECDSA+SHA256", "-tls1_2", "Intermediate E"),
+        ("RSA-PSS+SHA256", "-tls1_3", "Intermediate R"),
+        ("RSA+SHA256", "-tls1_2", "Intermediate R"),
+    ] {
+        let more = [
+            "-sigalgs",
+            asked,
+            version,
+            "-CAfile",
+            root,
+            "-verify_return_error",
+            "-showcerts",
+        ];
+        let outcome = s_client(house.address("a"), "127.0.0.1", &more);
+        assert!(
+            outcome.stdout.contains("Verification: OK"),
+            "{asked} {version}: {outcome:?}"
+        );
+        let certificates = outcome.stdout.matches("BEGIN CERTIFICATE").count();
+        assert_eq!(certificates, 2, "{asked} {version}: {}", outcome.stdout);
+        assert!(
+            outcome.stdout.contains(&format!("i:CN = {chain}")),
+            "{}",
+            outcome.stdout
+        );
+    }
+}
+
+#[test]
+fn a_name_chooses_a_certificate_and_never_a_database() {
+    let (first, second) = (RecordingUpstream::ok(), RecordingUpstream::ok());
+    let mut plan = Plan::new();
+    plan.front.server = (0, true);
+    let authority = Authority::new(plan.path());
+    install(
+        &plan.front.data,
+        &[&authority.issue("default", &["default.test", "127.0.0.1"])],
+    );
+    let own = |id: &str| Some(authority.issue(id, &[&format!("{id}.test"), "*.shops.test"]));
+    let plan = plan
+        .with(Database {
+            certificate: own("a"),
+            ..database("a", &first, "intermediate")
+        })
+        .with(Database {
+            certificate: own("b"),
+            ..database("b", &second, "intermediate")
+        });
+    let house = plan.start();
+    let subject = |address: SocketAddr, name: Option<&str>| {
+        let asked: &[&str] = match &name {
+            Some(name) => &["-servername", name],
+            None => &["-noservername"],
+        };
+        let outcome = s_client(address, "127.0.0.1", asked);
+        let line = outcome
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("subject="));
+        line.unwrap_or_else(|| panic!("{outcome:?}"))
+            .trim_start_matches("subject=CN = ")
+            .to_owned()
+    };
+    let (server, a) = (house.server_address(), house.address("a"));
+    for (name, at_server, at_a) in [
+        (None, "default", "a"),
+        (Some("unknown.test"), "default", "a"),
+        (Some("default.test"), "default", "default"),
+        (Some("A.test"), "a", "a"),
+        (Some("x.shops.test"), "a", "a"),
+        // Another database's is shown at the server port, and not at a's own.
+        (Some("b.test"), "b", "a"),
+    ] {
+        assert_eq!(subject(server, name), at_server, "{name:?}");
+        assert_eq!(subject(a, name), at_a, "{name:?}");
+    }
+    let port = a.port();
+    let resolve = format!("default.test:{port}:127.0.0.1");
+    let url = format!("https://default.test:{port}/x");
+    let root = authority.file().to_str().unwrap();
+    let (status, _) = tool::curl(["--cacert", root, "--resolve", &resolve, &url]);
+    assert_eq!(status, 200);
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 0));
+}
+
+/// What a client keeps between two visits.
+struct Ticket {
+    file: PathBuf,
+    version: &'static str,
+}
+
+impl Ticket {
+    fn new(folder: &Path, version: &'static str) -> Self {
+        let file = folder.join(format!("session{version}"));
+        Self { file, version }
+    }
+
+    /// A whole request; says whether the session of the last visit was resumed, and keeps the new
+    /// one where there is none, or in place of it.
+    fn visit(&self, address: SocketAddr, name: &str, more: &[&str], renew: bool) -> bool {
+        let file = self.file.to_str().unwrap();
+        let mut all = vec![self.version, "-ign_eof", "-servername", name];
+        all.extend(more);
+        if self.file.exists() {
+            all.extend(["-sess_in", file]);
+        }
+        if renew {
+            all.extend(["-sess_out", file]);
+        }
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let outcome = tool::s_client(&address.to_string(), &all, request);
+        assert!(outcome.stdout.contains("HTTP/1.1 200"), "{outcome:?}");
+        let resumed = outcome.stdout.contains("\nReused, ");
+        assert_ne!(resumed, outcome.stdout.contains("\nNew, "), "{outcome:?}");
+        resumed
+    }
+
+    fn forget(&self) {
+        drop(fs::remove_file(&self.file));
+    }
+}
+
+#[test]
+fn a_ticket_is_good_on_its_port_with_its_certificate_and_nowhere_else() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let folder = plan.path().to_owned();
+    let authority = Authority::new(&folder);
+    let issue = |name: &str| authority.issue(name, &["127.0.0.1", &format!("{name}.test")]);
+    install(&plan.front.data, &[&issue("default")]);
+    let own = Database {
+        certificate: Some(issue("b")),
+        ..database("b", &upstream, "intermediate")
+    };
+    let plan = plan
+        .with(database("a", &upstream, "intermediate"))
+        .with(own);
+    // Another port with the same certificate.
+    let mut house = plan.with(database("c", &upstream, "intermediate")).start();
+    let (a, b, c) = (house.address("a"), house.address("b"), house.address("c"));
+    let tickets = ["-tls1_2", "-tls1_3"].map(|version| Ticket::new(&folder, version));
+    for ticket in &tickets {
+        assert!(!ticket.visit(a, "default.test", &[], true));
+        assert!(
+            ticket.visit(a, "default.test", &[], false),
+            "where it was given"
+        );
+        assert!(!ticket.visit(b, "default.test", &[], false), "another port");
+        assert!(
+            !ticket.visit(c, "default.test", &[], false),
+            "one with this very certificate"
+        );
+        ticket.forget();
+        // Chosen by its name, on a port that has another for who names none.
+        assert!(!ticket.visit(b, "default.test", &[], true));
+        assert!(ticket.visit(b, "default.test", &[], false));
+        assert!(
+            !ticket.visit(b, "b.test", &[], false),
+            "another certificate of this port"
+        );
+        ticket.forget();
+        assert!(!ticket.visit(a, "default.test", &[], true));
+    }
+    let renewed = issue("default");
+    install(&house.front.data, &[&renewed]);
+    house.change(|_| {});
+    let new = openssl::x509::X509::from_pem(&fs::read(&renewed.chain).unwrap()).unwrap();
+    let new = new
+        .serial_number()
+        .to_bn()
+        .unwrap()
+        .to_hex_str()
+        .unwrap()
+        .to_string();
+    eventually(DEADLINE, "the new certificate is shown", || {
+        let outcome = s_client(a, "127.0.0.1", &[]);
+        let pem = outcome
+            .stdout
+            .find("-----BEGIN CERTIFICATE")
+            .map(|at| &outcome.stdout[at..])?;
+        let shown = openssl::x509::X509::from_pem(pem.as_bytes()).ok()?;
+        let shown = shown
+            .serial_number()
+            .to_bn()
+            .ok()?
+            .to_hex_str()
+            .ok()?
+            .to_string();
+        (shown == new).then_some(())
+    });
+    for ticket in &tickets {
+        assert!(
+            !ticket.visit(a, "default.test", &[], true),
+            "after a change of certificate"
+        );
+        assert!(ticket.visit(a, "default.test", &[], false));
+    }
+}
+
+#[test]
+fn early_data_renegotiation_and_compression_are_refused() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let folder = plan.path().to_owned();
+    let house = plan
+        .with(database("a", &upstream, "old-for-everyone"))
+        .start();
+    let address = house.address("a");
+    let ticket = Ticket::new(&folder, "-tls1_3");
+    assert!(!ticket.visit(address, "a.test", &[], true));
+    let early = folder.join("early");
+    fs::write(&early, "GET /early HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let (file, early) = (ticket.file.to_str().unwrap(), early.to_str().unwrap());
+    let asked = [
+        "-tls1_3",
+        "-servername",
+        "a.test",
+        "-sess_in",
+        file,
+        "-early_data",
+        early,
+    ];
+    let outcome = tool::s_client(&address.to_string(), &asked, "Q\n");
+    assert!(outcome.stdout.contains("\nReused, "), "{outcome:?}");
+    // OpenSSL does not even send it where the ticket allows none.
+    assert!(
+        outcome.stdout.contains("Early data was not sent"),
+        "{outcome:?}"
+    );
+    for version in ["-tls1", "-tls1_2"] {
+        let bind = ["-cipher", ANY_CIPHER, version, "-comp"];
+        let outcome = tool::converse("openssl", s_arguments(&address.to_string(), &bind), "R\n");
+        let all = outcome.stdout + &outcome.stderr;
+        assert!(all.contains("RENEGOTIATING"), "{all}");
+        assert!(all.contains("no renegotiation"), "{all}");
+        assert!(all.contains("Compression: NONE"), "{all}");
+    }
+    let paths = upstream.requests();
+    assert!(
+        paths
+            .iter()
+            .all(|one| !one.message.start.contains("/early")),
+        "{paths:?}"
+    );
+}
+
+fn s_arguments<'a>(address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let fixed = ["s_client", "-connect", address];
+    fixed.into_iter().chain(more.iter().copied()).collect()
+}
