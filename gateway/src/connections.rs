@@ -18,6 +18,7 @@ use backend_types::DatabaseId;
 use dashmap::DashMap;
 use gateway_policy::{
     ClientAddr, ClientKey,
+    ports::Holder,
     session::{FamilyId, Login},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -47,6 +48,16 @@ pub(crate) enum Scope {
     Database(DatabaseId),
     /// On the server port before the first path: every database's lists.
     AnyDatabase,
+}
+
+impl Scope {
+    /// Before a request says more.
+    pub(crate) fn of(port: &Holder) -> Self {
+        match port {
+            Holder::Data(id) | Holder::Print(id) => Self::Database(id.clone()),
+            Holder::Server | Holder::CertificatePage | Holder::Metrics => Self::AnyDatabase,
+        }
+    }
 }
 
 pub(crate) struct Connections {

@@ -126,7 +126,7 @@ pub(crate) async fn follow(world: Arc<World>) {
             () = world.renewals.told.notified() => true,
         };
         if told || read_at.is_none_or(|at| at.elapsed() >= READ_EVERY) {
-            known = read(&world).await;
+            known = remembered(read(&world).await, &known);
             read_at = Some(Instant::now());
             tell(&world, &known);
         }
@@ -169,7 +169,11 @@ async fn read(world: &Arc<World>) -> Vec<Renewing> {
             // One that does not load is no better than none.
             let certificate = store.load(&slot).ok().flatten();
             let subject = certificate.as_ref().and_then(Subject::of);
-            let attempts = store.attempts(&slot)?;
+            // Damaged, it is no reason to let the certificate end: the next failure replaces it.
+            let attempts = store.attempts(&slot).unwrap_or_else(|fault| {
+                tracing::error!(%fault, "what was tried before is not known");
+                Attempts::default()
+            });
             let mut found = Renewing {
                 needs_key: needs_key && matches!(plan, Plan::Authority(_)),
                 next: i64::MAX,
@@ -199,6 +203,21 @@ async fn read(world: &Arc<World>) -> Vec<Renewing> {
     })
 }
 
+/// With what could not be kept on disk, as long as the certificate is the same.
+fn remembered(mut read: Vec<Renewing>, before: &[Renewing]) -> Vec<Renewing> {
+    for one in &mut read {
+        let same = |old: &&Renewing| {
+            old.slot == one.slot && old.plan == one.plan && old.subject == one.subject
+        };
+        if let Some(old) = before.iter().find(same)
+            && old.attempts.failures > one.attempts.failures
+        {
+            one.attempts = old.attempts.clone();
+        }
+    }
+    read
+}
+
 fn tell(world: &World, known: &[Renewing]) {
     let failures = known
         .iter()
@@ -218,11 +237,21 @@ enum Renewed {
 async fn renew(world: &Arc<World>, one: &mut Renewing) -> Renewed {
     let slot = one.slot.to_string();
     let fault = match renewed(world, one).await {
-        Ok(true) => {
+        Ok(Some(new)) => {
             tracing::info!(certificate = slot, "renewed");
+            let now = validity::now();
+            one.subject = new;
+            if let Some(new) = new
+                && Attempts::default().next(Some(new), now) <= now
+            {
+                let words = messages::text(world.shared.language(), "renewal-due-again", &[]);
+                one.attempts.due_again(new, now, &words);
+                tracing::error!(certificate = slot, "new, and to be renewed already");
+                keep_attempts(world, one).await;
+            }
             return Renewed::Done;
         }
-        Ok(false) => {
+        Ok(None) => {
             tracing::info!(certificate = slot, "replaced while it was renewed");
             return Renewed::Done;
         }
@@ -239,6 +268,11 @@ async fn renew(world: &Arc<World>, one: &mut Renewing) -> Renewed {
         %fault,
         "not renewed; what is in force stays",
     );
+    keep_attempts(world, one).await;
+    Renewed::Not
+}
+
+async fn keep_attempts(world: &World, one: &Renewing) {
     let (store, slot, attempts) = (
         world.certificate_store(),
         one.slot.clone(),
@@ -248,20 +282,23 @@ async fn renew(world: &Arc<World>, one: &mut Renewing) -> Renewed {
     if let Ok(Err(fault)) = kept {
         tracing::error!(%fault, "a restart will not know of this failure");
     }
-    Renewed::Not
 }
 
-/// `false`: the administrator has put another certificate there meanwhile.
-async fn renewed(world: &Arc<World>, one: &Renewing) -> Result<bool, RenewalFault> {
+/// What is in force now; `None`: what the administrator has put there meanwhile.
+async fn renewed(
+    world: &Arc<World>,
+    one: &Renewing,
+) -> Result<Option<Option<Subject>>, RenewalFault> {
     let certificate = match &one.plan {
         Plan::Authority(wish) => issued(world, wish.clone()).await?,
         Plan::Acme(wish) => timeout(ORDER_LIMIT, world.acme.order(wish))
             .await
             .map_err(|_elapsed| RenewalFault::TimedOut)??,
-        Plan::Imported | Plan::SelfSigned(_) => return Ok(false),
+        Plan::Imported | Plan::SelfSigned(_) => return Ok(None),
     };
-    let plan = one.plan.clone();
-    Ok(world.install_renewed(&one.slot, certificate, plan).await?)
+    let (plan, new) = (one.plan.clone(), Subject::of(&certificate));
+    let installed = world.install_renewed(&one.slot, certificate, plan).await?;
+    Ok(installed.then_some(new))
 }
 
 async fn issued(world: &World, wish: Wish) -> Result<Certificate, RenewalFault> {

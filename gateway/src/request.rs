@@ -378,6 +378,9 @@ impl Connection {
     /// Route → lists → what is answered here → authenticate → authorise; what comes out is done
     /// next.
     async fn decide(&mut self, head: &Head<'_>, request: &mut Request) -> Result<Step, Refusal> {
+        if self.trusted && self.is_refused(request.client) {
+            return Ok(Step::Close);
+        }
         if !self.serving.https
             && is_read(head)
             && let Some(authorization) = self.shared().challenges.by_path(head.path())
@@ -574,6 +577,17 @@ impl Connection {
             closing: self.closing.clone(),
             database,
         })
+    }
+
+    /// Whom this port would not have let in without the proxy that names him.
+    fn is_refused(&self, client: ClientAddr) -> bool {
+        let scope = Scope::of(&self.listener.holder);
+        let refused = self.shared().admit(client, &scope).is_blocked();
+        if refused {
+            let standing = Standing::new(client, scope);
+            self.entered.connection.stands_as(standing);
+        }
+        refused
     }
 
     /// On the server port, and behind a proxy that names its clients, the lists are asked on

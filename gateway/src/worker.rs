@@ -6,7 +6,7 @@ use std::{
     collections::HashMap, io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration,
 };
 
-use gateway_policy::{ClientAddr, ports::Holder, refusal::Refusal};
+use gateway_policy::{ClientAddr, refusal::Refusal};
 use tokio::{net::TcpListener, sync::mpsc, task::AbortHandle};
 
 use crate::{
@@ -130,10 +130,7 @@ fn greet(
         return;
     }
     let client = ClientAddr::from(peer.ip());
-    let scope = match &listener.holder {
-        Holder::Data(id) | Holder::Print(id) => Scope::Database(id.clone()),
-        Holder::Server | Holder::CertificatePage | Holder::Metrics => Scope::AnyDatabase,
-    };
+    let scope = Scope::of(&listener.holder);
     let trusted = shared.settings.load().trusted_proxies.contains(client);
     let verdict = shared.admit(client, &scope);
     if verdict.is_blocked() && !trusted {

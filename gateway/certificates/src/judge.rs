@@ -67,7 +67,7 @@ struct Leaf {
 
 impl Leaf {
     fn holder(&self) -> String {
-        pair::called(self.certificate.subject_name())
+        pair::holder(&self.certificate)
     }
 }
 
@@ -104,7 +104,7 @@ pub fn judge(found: &Found, expected: &Expected<'_>) -> Result<Judged, Fault> {
         !used.contains(one) && !is_root
     });
     notes.extend(unused.map(|one| Note::Unused {
-        holder: pair::called(one.subject_name()),
+        holder: pair::holder(one),
     }));
     notes.dedup();
     let certificate = Certificate::new(pairs).ok_or(Fault::NoCertificate)?;
@@ -169,7 +169,7 @@ fn without_key(found: &Found, expected: &Expected<'_>) -> Fault {
             _ => Fault::RequestInstead,
         };
     };
-    let holder = pair::called(leaf.subject_name());
+    let holder = pair::holder(leaf);
     if leaf.public_key().is_err() {
         return odd_key(leaf);
     }
@@ -217,7 +217,7 @@ fn judge_leaf(
 /// [`Fault::Expired`], [`Fault::NotYet`].
 pub fn in_time(certificate: &X509Ref, now: i64) -> Result<(), Fault> {
     let Validity { from, until } = Validity::of(certificate);
-    let holder = pair::called(certificate.subject_name());
+    let holder = pair::holder(certificate);
     if now > until {
         return Err(Fault::Expired { holder, until });
     }

@@ -8,7 +8,7 @@ use openssl::{
     nid::Nid,
     pkey::{HasPublic, Id, PKey, PKeyRef, Private},
     sha::Sha256,
-    x509::{X509, X509NameRef},
+    x509::{X509, X509NameRef, X509Ref},
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -130,10 +130,10 @@ impl Pair {
         Validity::of(&self.leaf)
     }
 
-    /// The common name, else the whole subject.
+    /// The common name, else the whole subject; of a certificate without one, its first name.
     #[must_use]
     pub fn holder(&self) -> String {
-        called(self.leaf.subject_name())
+        holder(&self.leaf)
     }
 
     /// The same of who has signed it.
@@ -183,6 +183,18 @@ pub(crate) fn key_words<T: HasPublic>(key: &PKeyRef<T>) -> String {
             Some(other) => other.short_name().unwrap_or("EC").to_owned(),
             None => format!("EC {}", key.bits()),
         },
+    }
+}
+
+/// Who an authority of today has named in the alternative names alone is called by the first.
+pub(crate) fn holder(certificate: &X509Ref) -> String {
+    let subject = called(certificate.subject_name());
+    match subject.is_empty() {
+        false => subject,
+        true => {
+            let names = Name::of(certificate);
+            names.first().map(Name::to_string).unwrap_or_default()
+        }
     }
 }
 
@@ -250,5 +262,25 @@ impl Certificate {
     pub fn thumbprints(&self) -> Vec<String> {
         let pairs = self.pairs.iter();
         pairs.map(|pair| pair.sha256.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::make;
+
+    #[test]
+    fn who_has_no_subject_is_called_by_the_first_name() {
+        let key = KeyKind::P256.generate().unwrap();
+        let names = ["192.0.2.1", "gate.example.ru"].map(|name| name.parse().unwrap());
+        let mut builder = make::builder(1).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        let context = builder.x509v3_context(None, None);
+        let alternative = make::alternative_names(&names, &context).unwrap();
+        builder.append_extension(alternative).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        let pair = Pair::new(builder.build(), Vec::new(), key).unwrap();
+        assert_eq!(pair.holder(), "192.0.2.1");
     }
 }

@@ -11,9 +11,9 @@ use crate::{Certificate, Validity, validity::DAY};
 
 const FIRST_PAUSE: i64 = 60;
 const LONGEST_PAUSE: i64 = DAY;
-/// The shop stands still then.
 /// Rate limits are counted by the week.
 const LONGEST_WAIT: i64 = 7 * DAY;
+/// The shop stands still then.
 const LONGEST_PAUSE_AFTER_THE_END: i64 = 60 * 60;
 /// A fault's sentence is cut to so many characters: it may come from another's server.
 const WORDS_LIMIT: usize = 1000;
@@ -82,6 +82,12 @@ impl Attempts {
         });
     }
 
+    /// For a certificate that is new and to be renewed already: the clock is wrong, or its issuer
+    /// ends. The next would be no better, so half of what is left passes first, at most a day.
+    pub fn due_again(&mut self, new: Subject, now: i64, words: &str) {
+        self.failed(now, words, (new.validity.left(now) / 2).min(DAY));
+    }
+
     /// When to try next, in Unix seconds; no `subject`: there is nothing in force to live on.
     #[must_use]
     pub fn next(&self, subject: Option<Subject>, now: i64) -> i64 {
@@ -101,7 +107,8 @@ impl Attempts {
             Some(_) | None => pause.min(LONGEST_PAUSE_AFTER_THE_END),
         };
         let seed = subject.map_or(0, |subject| subject.seed);
-        failure.at + failure.wait.max(pause - share(pause / 10, seed))
+        let pause = failure.wait.max(pause - share(pause / 10, seed));
+        failure.at.saturating_add(pause)
     }
 }
 
@@ -187,6 +194,20 @@ mod tests {
             attempts.next(Some(subject(90 * DAY, 3)), 10 * DAY),
             10 * DAY
         );
+    }
+
+    #[test]
+    fn what_is_new_and_due_already_is_renewed_no_more_than_twice_a_day_for_that() {
+        let now = 80 * DAY;
+        let mut attempts = Attempts::default();
+        let new = subject(90 * DAY, 3);
+        assert!(attempts.next(Some(new), now) <= now, "due");
+        attempts.due_again(new, now, "is the clock right?");
+        assert_eq!(attempts.next(Some(new), now), now + DAY);
+        let ends = subject(90 * DAY, 3);
+        let now = 90 * DAY - 60 * 60;
+        attempts.due_again(ends, now, "is the clock right?");
+        assert_eq!(attempts.next(Some(ends), now), now + 30 * 60);
     }
 
     #[test]

@@ -111,6 +111,7 @@ status-renewal-authority = our own authority
 status-renewal-failed = not renewed, attempts in a row: { $failures }, the last at { $at }: { $cause }
 renewal-needs-key = the root's key has been moved away: the certificate cannot renew by itself. Renew it with gateway cert authority --root-key FILE
 renewal-key-away = the root's key has been moved away; renew the certificate with gateway cert authority --root-key FILE
+renewal-due-again = the new certificate is to be renewed already: check the date and time of this computer; if they are right, its issuer ends soon
 renewal-timed-out = the authority issued no certificate within { $minutes } min
 status-no-such-database = No database has the id or name "{ $name }"
 status-id = Database id

@@ -111,6 +111,7 @@ status-renewal-authority = свой центр сертификации
 status-renewal-failed = не продлён, попыток подряд: { $failures }, последняя { $at }: { $cause }
 renewal-needs-key = ключ корневого сертификата убран с сервера: сам сертификат не продлится. Продлите его командой gateway cert authority --root-key ФАЙЛ
 renewal-key-away = ключ корневого сертификата убран с сервера; продлите сертификат командой gateway cert authority --root-key ФАЙЛ
+renewal-due-again = новый сертификат уже пора продлевать: проверьте дату и время на этом компьютере; если они верны, скоро истекает сертификат самого центра сертификации
 renewal-timed-out = центр сертификации не выпустил сертификат за { $minutes } мин
 status-no-such-database = Нет базы с кодом или именем «{ $name }»
 status-id = Код базы

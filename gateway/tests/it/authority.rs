@@ -156,6 +156,24 @@ fn a_leaf_renews_when_a_third_is_left_without_restart_and_connections_go_on() {
 }
 
 #[test]
+fn a_leaf_that_is_new_and_due_already_is_left_alone_and_the_clock_is_doubted() {
+    let shop = Shop::open();
+    shop.done(&["cert", "authority"]);
+    let first = shop.served();
+    // Two hours before the root ends, and with it whatever it signs now.
+    shop.clock.turn(3652 * DAY - 2 * 60 * 60);
+    let renewal = eventually(DEADLINE, "the next one waits", || {
+        Some(shop.renewal()).filter(|told| told["failures"] == 1)
+    });
+    let told = renewal.to_string();
+    assert!(told.contains("date and time"), "{told}");
+    let new = shop.served();
+    assert_ne!(new, first);
+    assert_eq!(shop.renewal()["failures"], 1);
+    assert_eq!(shop.served(), new);
+}
+
+#[test]
 fn a_root_key_that_was_moved_away_raises_the_alarm_and_renews_when_it_is_given() {
     let shop = Shop::open();
     shop.done(&["cert", "authority"]);

@@ -156,3 +156,26 @@ fn an_https_server_port_serves_both_kinds() {
     assert_eq!(a.last().header("x-forwarded-proto"), Some("https"));
     assert_eq!(dial.get("/b/x", &[]).text(), "ok");
 }
+
+#[test]
+fn behind_a_proxy_whom_every_database_refuses_gets_no_answer_whatever_he_asks() {
+    let (a, b) = (RecordingUpstream::ok(), RecordingUpstream::ok());
+    let mut plan = two(&a, &b);
+    plan.front.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    plan.front.list("a", "blacklist", "127.0.0.9\n127.0.0.10\n");
+    plan.front.list("b", "blacklist", "127.0.0.9\n");
+    let house = plan.start();
+    let asked = |client: &str, target: &str| {
+        let named = [("X-Forwarded-For", client)];
+        let mut connection = server(&house).open();
+        connection.try_http("GET", target, &named, b"").unwrap()
+    };
+    for target in ["/", "/nothing", "/a/x"] {
+        let refused = asked("127.0.0.9", target);
+        assert!(matches!(refused, Reply::Closed), "{target}: {refused:?}");
+        let by_none = asked("127.0.0.11", target).response().status();
+        assert!([200, 404].contains(&by_none), "{target}: {by_none}");
+    }
+    let by_one = asked("127.0.0.10", "/").response().status();
+    assert_eq!(by_one, 200);
+}
