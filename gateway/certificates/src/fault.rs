@@ -9,6 +9,9 @@ use crate::Name;
 pub enum Fault {
     #[error("{file}: larger than any certificate")]
     TooLarge { file: String },
+    /// Its password would be hashed too often.
+    #[error("{file}: its password cannot be tried in reasonable time")]
+    TooSlow { file: String },
     #[error("{file}: neither certificate nor key")]
     UnknownFormat { file: String },
     #[error("{file}: cut short or changed on the way")]
@@ -66,6 +69,7 @@ impl Fault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too-large",
+            Self::TooSlow { .. } => "too-slow",
             Self::UnknownFormat { .. } => "unknown-format",
             Self::Damaged { .. } => "damaged",
             Self::PasswordNeeded { .. } => "password-needed",

@@ -4,6 +4,10 @@
 //! PFX/P12, also what Windows packed with RC2 and 3DES; PKCS#7. What a block is called does not
 //! matter, its bytes say what it is. Nothing is judged here.
 
+mod iterations;
+
+use std::cell::Cell;
+
 use openssl::{
     base64,
     error::ErrorStack,
@@ -44,6 +48,9 @@ pub struct Found {
 
 /// In bytes; the bundle of all public roots has a quarter of it.
 const FILE_LIMIT: usize = 1024 * 1024;
+/// Of a password, in all files together: several seconds. Windows takes some thousands, careful
+/// people a million.
+const ITERATIONS: u64 = 10_000_000;
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
@@ -58,10 +65,12 @@ const BY_PASSWORD: [&[u8]; 2] = [
 /// Everything in `files`; the password is tried where one is needed.
 pub fn read(files: &[Given], password: Option<&str>) -> Result<Found, Fault> {
     let mut found = Found::default();
+    let iterations = Cell::new(ITERATIONS);
     for given in files {
         let file = File {
             name: &given.name,
             password,
+            iterations: &iterations,
         };
         if given.bytes.len() > FILE_LIMIT {
             return Err(file.fault(|file| Fault::TooLarge { file }));
@@ -74,6 +83,8 @@ pub fn read(files: &[Given], password: Option<&str>) -> Result<Found, Fault> {
 struct File<'a> {
     name: &'a str,
     password: Option<&'a str>,
+    /// So many more are done.
+    iterations: &'a Cell<u64>,
 }
 
 impl File<'_> {
@@ -120,6 +131,7 @@ impl File<'_> {
         if let Ok(certificate) = X509::from_der(der) {
             found.certificates.push(certificate);
         } else if is_encrypted_key(der) {
+            self.is_affordable(der)?;
             let open =
                 |password: &str| PKey::private_key_from_pkcs8_passphrase(der, password.as_bytes());
             found.keys.push(self.opened(open)?);
@@ -137,6 +149,7 @@ impl File<'_> {
                 .certificates
                 .extend(certificates.map(|one| one.to_owned()));
         } else if let Ok(packed) = Pkcs12::from_der(der) {
+            self.is_affordable(der)?;
             let ParsedPkcs12_2 { pkey, cert, ca } = self.opened(|word| packed.parse2(word))?;
             found.keys.extend(pkey);
             found.certificates.extend(cert);
@@ -145,6 +158,13 @@ impl File<'_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    fn is_affordable(&self, der: &[u8]) -> Result<(), Fault> {
+        let left = self.iterations.get().checked_sub(iterations::wished(der));
+        let left = left.ok_or_else(|| self.fault(|file| Fault::TooSlow { file }))?;
+        self.iterations.set(left);
+        Ok(())
     }
 
     /// A key as OpenSSL encrypted it before PKCS#8: its headers are lines of their own.

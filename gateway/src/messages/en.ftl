@@ -795,6 +795,7 @@ cert-refused-device-name = A device's name has 1 to { $most } characters on one 
 cert-refused-device-days = A certificate lives 1 to { $most } days.
 cert-refused-no-such-device = Device "{ $name }" has no valid certificate. Which there are: gateway cert device list.
 cert-refused-store = The folder tls of the data folder: { $cause }
+cert-refused-too-slow = The file { $file } is protected in a way that would keep this computer busy for many minutes: its password is hashed too often. Unpack it on another computer with openssl pkcs12 -in FILE -nodes and import the PEM, or ask for the file once more. Nothing was changed.
 cert-refused-too-large = The file { $file } is larger than 1 MiB, it is no certificate. Name the file that the authority has sent. Nothing was changed.
 cert-refused-unknown-format = The file { $file } holds neither a certificate nor a key. PEM (.pem, .crt, .cer, .key), DER (.cer, .der), PFX (.pfx, .p12) and PKCS#7 (.p7b) will do. Convert a Java store (.jks) to .p12 first, with keytool -importkeystore. Nothing was changed.
 cert-refused-damaged = The file { $file } is cut short or was changed on the way. Get it again, best in an archive. Nothing was changed.

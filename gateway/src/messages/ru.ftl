@@ -795,6 +795,7 @@ cert-refused-device-name = Имя устройства: от 1 до { $most } з
 cert-refused-device-days = Срок сертификата: от 1 до { $most } дней.
 cert-refused-no-such-device = У устройства «{ $name }» нет действующего сертификата. Какие есть: gateway cert device list.
 cert-refused-store = Папка tls в папке данных: { $cause }
+cert-refused-too-slow = Файл { $file } защищён так, что проверка пароля заняла бы этот компьютер на много минут: пароль хешируется слишком много раз. Распакуйте его на другом компьютере командой openssl pkcs12 -in ФАЙЛ -nodes и импортируйте PEM либо запросите файл заново. Ничего не изменено.
 cert-refused-too-large = Файл { $file } больше 1 МиБ, это не сертификат. Назовите файл, который прислал удостоверяющий центр. Ничего не изменено.
 cert-refused-unknown-format = В файле { $file } нет ни сертификата, ни ключа. Подходят PEM (.pem, .crt, .cer, .key), DER (.cer, .der), PFX (.pfx, .p12) и PKCS#7 (.p7b). Хранилище Java (.jks) сначала переведите в .p12 командой keytool -importkeystore. Ничего не изменено.
 cert-refused-damaged = Файл { $file } оборван или изменён по дороге. Получите его ещё раз, лучше в архиве. Ничего не изменено.

@@ -243,3 +243,61 @@ fn files_packed_with_rc2_3des_or_des_open() {
         "old ciphers are there only while a file is read"
     );
 }
+
+/// DER of one element.
+fn element(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    [&[kind, length], content].concat()
+}
+
+/// A key whose password is to be hashed so often.
+fn slow_key(iterations: [u8; 4]) -> Vec<u8> {
+    let (oid, octets, sequence) = (0x06, 0x04, 0x30);
+    let pbkdf2 = [
+        element(oid, b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"),
+        element(
+            sequence,
+            &[element(octets, &[7; 8]), element(0x02, &iterations)].concat(),
+        ),
+    ];
+    let cipher = [
+        element(oid, b"\x60\x86\x48\x01\x65\x03\x04\x01\x2a"),
+        element(octets, &[7; 16]),
+    ];
+    let scheme = [
+        element(oid, b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"),
+        element(
+            sequence,
+            &[
+                element(sequence, &pbkdf2.concat()),
+                element(sequence, &cipher.concat()),
+            ]
+            .concat(),
+        ),
+    ];
+    let key = [
+        element(sequence, &scheme.concat()),
+        element(octets, &[7; 32]),
+    ];
+    element(sequence, &key.concat())
+}
+
+#[test]
+fn a_password_that_would_be_hashed_for_hours_is_not_tried() {
+    refused(slow_key([0, 0, 0x10, 0]), Some("word"), "wrong-password");
+    refused(slow_key([0x7f, 0xff, 0xff, 0xff]), Some("word"), "too-slow");
+
+    let house = House::new();
+    let mut packed = pfx(&house, "word");
+    assert!(one(packed.clone(), Some("word")).is_ok());
+    // How often for the seal stands last, in the file and in the seal.
+    let seal = (0..packed.len() - 2)
+        .rfind(|at| packed[*at] == 0x30 && at + 2 + usize::from(packed[at + 1]) == packed.len())
+        .unwrap();
+    assert_eq!(packed.split_off(packed.len() - 4), [0x02, 0x02, 0x08, 0x00]);
+    packed.extend([0x02, 0x04, 0x7f, 0xff, 0xff, 0xff]);
+    packed[seal + 1] += 2;
+    let whole = u16::try_from(packed.len() - 4).unwrap().to_be_bytes();
+    packed[2..4].copy_from_slice(&whole);
+    refused(packed, Some("word"), "too-slow");
+}

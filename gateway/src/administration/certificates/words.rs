@@ -75,6 +75,7 @@ fn values(fault: &Fault) -> Vec<(&'static str, String)> {
     let holder = |holder: &String| ("holder", holder.clone());
     match fault {
         Fault::TooLarge { file }
+        | Fault::TooSlow { file }
         | Fault::UnknownFormat { file }
         | Fault::Damaged { file }
         | Fault::PasswordNeeded { file }
@@ -156,6 +157,7 @@ mod tests {
         let names = || vec!["192.0.2.1".parse().unwrap()];
         vec![
             Fault::TooLarge { file: file() },
+            Fault::TooSlow { file: file() },
             Fault::UnknownFormat { file: file() },
             Fault::Damaged { file: file() },
             Fault::PasswordNeeded { file: file() },
