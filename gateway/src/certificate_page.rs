@@ -12,12 +12,12 @@ mod html;
 mod qr;
 mod self_test;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use backend_types::DatabaseId;
 use gateway_certificates::Name;
 use gateway_policy::{ClientAddr, Moment, admit::Verdict, head::Head, refusal::Refusal};
-use openssl::x509::X509;
+use openssl::{hash::MessageDigest, x509::X509};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::address::Reached;
@@ -44,6 +44,7 @@ pub(crate) struct Notice {
 }
 
 /// An open port.
+#[derive(Clone)]
 pub(crate) struct Port {
     number: u16,
     https: bool,
@@ -54,12 +55,55 @@ pub(crate) struct Port {
     thumbprint: Option<String>,
 }
 
+/// What was found out of certificates in force, by thumbprint. Signatures are not verified again
+/// at every change, for every port.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// SHA-256 of the root of our own authority.
+    root: Option<Vec<u8>>,
+    ports: HashMap<String, Port>,
+}
+
 pub(crate) struct Database {
     pub(crate) id: DatabaseId,
     pub(crate) name: String,
     pub(crate) https: bool,
     /// Absent while its data server port is closed.
     pub(crate) port: Option<Port>,
+}
+
+impl Known {
+    /// Of other ports than those that `port` is asked for from now on, nothing is kept.
+    pub(crate) fn under(root: Option<&X509>) -> Self {
+        let digest = root.and_then(|root| root.digest(MessageDigest::sha256()).ok());
+        Self {
+            root: digest.map(|digest| digest.to_vec()),
+            ports: HashMap::new(),
+        }
+    }
+
+    /// As [`Port::new`], with what `before` knew under the same root.
+    pub(crate) fn port(
+        &mut self,
+        before: &Self,
+        number: u16,
+        https: bool,
+        served: &Served,
+        root: Option<&X509>,
+    ) -> Port {
+        let new = || Port::new(number, https, served, root);
+        let in_force = served.as_ref().ok().and_then(|one| one.in_force().ok());
+        let Some(in_use) = in_force.filter(|_| https) else {
+            return new();
+        };
+        let thumbprint = in_use.certificate.thumbprint();
+        let before = Some(before).filter(|before| before.root == self.root);
+        let known = self.ports.get(&thumbprint);
+        let known = known.or_else(|| before?.ports.get(&thumbprint)).cloned();
+        let port = known.map_or_else(new, |port| Port { number, ..port });
+        self.ports.insert(thumbprint, port.clone());
+        port
+    }
 }
 
 impl Port {

@@ -208,6 +208,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         server: Mutex::new(Some(ServerPort::from(&config.server))),
         offered: Mutex::default(),
         contexts: Mutex::default(),
+        known_ports: Mutex::default(),
         taking: tokio::sync::Mutex::default(),
         changing: tokio::sync::Mutex::default(),
         installing: tokio::sync::Mutex::default(),

@@ -56,10 +56,11 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
         (None, None) => config::default_data(),
     };
     let key = index_key(&root, &data, findings);
+    let defaults = key.map(users::DefaultPasswords::under);
     let folders = folders(&databases, &data);
     for (database, folder) in databases.iter().zip(&folders) {
         database_agrees(database, &root, findings);
-        users::check(database, key.as_ref(), findings);
+        users::check(database, defaults.as_ref(), findings);
         lists::check(database, folder, findings);
     }
     folders_are_apart(&databases, &folders, findings);

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashSet,
+    mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -21,7 +22,7 @@ use tokio::time::timeout;
 use crate::{
     acme::Acme,
     backend_client::BackendAddress,
-    certificate_page::{self, Notice},
+    certificate_page::{self, Known, Notice},
     certificates::{CertificateFault, Choice, InUse, Shelf},
     compile::{Certificates, CompileError, Compiler, Sources},
     directory::{Directory, Upstream},
@@ -61,6 +62,8 @@ pub(crate) struct World {
     pub(super) offered: Mutex<Option<Arc<backend_types::Directory>>>,
     /// Kept while port and certificate stay: tickets stay valid then.
     pub(super) contexts: Mutex<Contexts>,
+    /// What the certificate page has found out of the certificates in force.
+    pub(super) known_ports: Mutex<Known>,
     /// One feed of the backend's at a time: the administrator's change and the long poll bring the
     /// same one.
     pub(super) taking: tokio::sync::Mutex<()>,
@@ -239,7 +242,8 @@ impl World {
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
-        self.sources().config.data.clone()
+        // Another one in the file takes effect at a start.
+        self.started.data.clone()
     }
 
     /// The file, and what the command line says in place of it.
@@ -435,13 +439,16 @@ impl World {
         let (directory, certificates) = (Arc::clone(directory), Arc::clone(certificates));
         let (listeners, authority) = (Arc::clone(&self.listeners), self.authority());
         let server = self.server_in_force();
+        let known = &self.known_ports;
+        let before = mem::take(&mut *known.lock().unwrap_or_else(PoisonError::into_inner));
         let notice = tokio::task::spawn_blocking(move || {
             // One that cannot be read is none to hand out.
             let root = authority.root().ok().flatten().map(|root| root.certificate);
-            let open = |holder: Holder, https, certificate: &Choice| {
+            let mut now = Known::under(root.as_ref());
+            let mut open = |holder: Holder, https, certificate: &Choice| {
                 let number = listeners.state(&holder)?.address?.port();
                 let (served, root) = (certificate.served(), root.as_ref());
-                Some(certificate_page::Port::new(number, https, &served, root))
+                Some(now.port(&before, number, https, &served, root))
             };
             let databases = directory.databases().iter();
             let databases = databases.filter(|database| database.mode == Mode::Server);
@@ -454,18 +461,23 @@ impl World {
                     port: open(holder, database.https, &database.certificate),
                 }
             });
-            Notice {
+            let databases = databases.collect();
+            let notice = Notice {
                 machine: match listeners.only_address() {
                     Some(ip) => vec![Name::Ip(ip)],
                     None => names::of_this_machine(),
                 },
                 server: server
                     .and_then(|server| open(Holder::Server, server.https, &certificates.server)),
-                databases: databases.collect(),
-            }
+                databases,
+            };
+            (notice, now)
         });
         match notice.await {
-            Ok(notice) => self.shared.notice.store(Arc::new(notice)),
+            Ok((notice, now)) => {
+                self.shared.notice.store(Arc::new(notice));
+                *known.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            }
             Err(fault) => tracing::error!(%fault, "the certificate page tells what was before"),
         }
     }
@@ -504,7 +516,7 @@ impl World {
 
     /// For a start while the backend is away.
     fn keep_feed(&self, feed: &backend_types::Directory) {
-        let file = feed_copy(&self.sources().config.data.join("cache"));
+        let file = feed_copy(&self.started.data.join("cache"));
         let kept = serde_json::to_vec(feed)
             .map_err(std::io::Error::other)
             .and_then(|bytes| files::replace(&file, 0o600, &bytes));

@@ -10,9 +10,9 @@ use std::{
 };
 
 use harness::{DEADLINE, Database, Gateway, RecordingUpstream, tempdir};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::house::{GATEWAY, Plan};
+use crate::house::{GATEWAY, House, Plan};
 
 const PORTS: usize = 200;
 
@@ -32,23 +32,29 @@ fn ask(data: &Path, path: &str, body: &str) -> Duration {
     began.elapsed()
 }
 
-fn median(times: &[Duration]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort();
-    times[times.len() / 2].as_secs_f64() * 1e3
-}
+/// A port added, and a comment changed, beside as many as stand there already.
+type Times = Vec<[Duration; 2]>;
 
-/// `times[n]` is what the port after `n` others took.
-fn tell(what: &str, times: &[Duration]) {
-    let [few, many] = [&times[1..10], &times[190..]].map(median);
-    let ratio = many / few;
-    println!("| {what} | {few:.1} ms | {many:.1} ms | {ratio:.1} |");
+/// The fastest of ten: another program's turn on the processor is no cost of ours.
+fn tell(source: &str, times: &Times) {
+    for (which, what) in ["a port", "a comment"].iter().enumerate() {
+        let [few, many] = [&times[1..11], &times[190..]].map(|times| {
+            let fastest = times.iter().map(|both| both[which]).min().unwrap();
+            fastest.as_secs_f64() * 1e3
+        });
+        println!("| {source} | {what} | {few:.1} ms | {many:.1} ms |");
+    }
 }
 
 #[test]
 #[ignore = "a measurement, for BENCHMARKS.md"]
 fn adding_ports_2_to_200() {
-    println!("| added | ports 2 to 10 | ports 191 to 200 | ratio |\n|---|---|---|---|");
+    println!("| in | change | ports 2 to 11 | ports 191 to 200 |\n|---|---|---|---|");
+    tell("our backend", &in_our_backend());
+    tell("the file", &in_the_file());
+}
+
+fn in_our_backend() -> Times {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let yaml = format!(
@@ -57,44 +63,46 @@ fn adding_ports_2_to_200() {
         data.display()
     );
     let gateway = Gateway::start(GATEWAY, folder.path(), &data, &yaml);
+    let change = |change: Value| {
+        let body = json!({ "changes": [change] }).to_string();
+        ask(&data, "/databases", &body)
+    };
     // The ports of the databases of a first start may be others'.
     for demo in gateway.ready["databases"].as_array().unwrap() {
-        let change = json!({"change": "remove", "id": demo["id"]});
-        ask(
-            &data,
-            "/databases",
-            &json!({ "changes": [change] }).to_string(),
-        );
+        change(json!({"change": "remove", "id": demo["id"]}));
     }
-    let add = |number: usize| {
+    let both = |number: usize| {
+        let id = format!("shop-{number}");
         let settings = json!({
-            "name": format!("Shop {number}"), "folder": "", "comment": "", "mode": "server",
-            "https": true, "authentication": true, "barcode_login": false, "port": 0,
-            "compress": false, "backups": false,
+            "name": format!("Shop {number}"), "folder": "", "https": true, "authentication": true,
+            "port": 0,
         });
-        let change = json!({"change": "add", "id": format!("shop-{number}"), "settings": settings});
-        ask(
-            gateway.data(),
-            "/databases",
-            &json!({ "changes": [change] }).to_string(),
-        )
+        let port = change(json!({"change": "add", "id": id, "settings": settings}));
+        let comment = json!({"comment": "closed on Mondays"});
+        [
+            port,
+            change(json!({"change": "set", "id": id, "settings": comment})),
+        ]
     };
-    let times: Vec<Duration> = (1..=PORTS).map(add).collect();
-    tell("database of our backend", &times);
-    drop(gateway);
+    (1..=PORTS).map(both).collect()
+}
 
+fn in_the_file() -> Times {
     let upstream = RecordingUpstream::ok();
     let shop = |number: usize| Database {
         https: true,
         ..Database::new(&format!("shop-{number}"), upstream.url())
     };
     let mut house = Plan::new().with(shop(0)).start();
-    let times: Vec<Duration> = (1..=PORTS)
-        .map(|number| {
-            house.front.databases.push(shop(number));
-            fs::write(house.config(), house.front.yaml()).unwrap();
-            ask(&house.front.data, "/reload", "")
-        })
-        .collect();
-    tell("database of the file", &times);
+    let reload = |house: &House| {
+        fs::write(house.config(), house.front.yaml()).unwrap();
+        ask(&house.front.data, "/reload", "")
+    };
+    let both = |number: usize| {
+        house.front.databases.push(shop(number));
+        let port = reload(&house);
+        "closed on Mondays".clone_into(&mut house.front.databases[number].comment);
+        [port, reload(&house)]
+    };
+    (1..=PORTS).map(both).collect()
 }

@@ -31,11 +31,37 @@ const TRIED_FIRST: [&str; 20] = [
     "пароль",
 ];
 
-/// `key` is that of the blind indexes, where there is one already.
-pub(super) fn check(database: &View<'_>, key: Option<&IndexKey>, findings: &mut Findings) {
+/// The blind indexes of passwords that everybody tries, made once for all databases.
+pub(super) struct DefaultPasswords {
+    key: IndexKey,
+    tried_first: HashSet<String>,
+}
+
+impl DefaultPasswords {
+    pub(super) fn under(key: IndexKey) -> Self {
+        let spelled = TRIED_FIRST.into_iter();
+        let tried_first = spelled.flat_map(|word| indexes(&key, word)).collect();
+        Self { key, tried_first }
+    }
+}
+
+/// Of a word as it is spelled in a hurry.
+fn indexes(key: &IndexKey, word: &str) -> [String; 3] {
+    let mut capital: String = word.chars().take(1).flat_map(char::to_uppercase).collect();
+    capital.extend(word.chars().skip(1));
+    let spellings = [word.to_owned(), word.to_uppercase(), capital];
+    spellings.map(|word| key.index(&word).unwrap_or_default())
+}
+
+/// `defaults` are there where the key of the blind indexes is.
+pub(super) fn check(
+    database: &View<'_>,
+    defaults: Option<&DefaultPasswords>,
+    findings: &mut Findings,
+) {
     let users = database.items("users");
-    if let Some(key) = key {
-        nobody_has_a_default_password(&users, key, findings);
+    if let Some(defaults) = defaults {
+        nobody_has_a_default_password(&users, defaults, findings);
     }
     logins_mean_one_user(&users, findings);
     secrets_are_one_users(&users, findings);
@@ -102,14 +128,11 @@ fn secrets_are_one_users(users: &[View<'_>], findings: &mut Findings) {
 
 /// Told by the blind index: verifying each candidate against each hash would take minutes. So a
 /// user without `index` is not looked at.
-fn nobody_has_a_default_password(users: &[View<'_>], key: &IndexKey, findings: &mut Findings) {
-    let indexes = |word: &str| {
-        let mut capital: String = word.chars().take(1).flat_map(char::to_uppercase).collect();
-        capital.extend(word.chars().skip(1));
-        let spellings = [word.to_owned(), word.to_uppercase(), capital];
-        spellings.map(|word| key.index(&word).unwrap_or_default())
-    };
-    let everywhere: HashSet<String> = TRIED_FIRST.into_iter().flat_map(indexes).collect();
+fn nobody_has_a_default_password(
+    users: &[View<'_>],
+    defaults: &DefaultPasswords,
+    findings: &mut Findings,
+) {
     for user in users {
         let Some(view) = user.get("index") else {
             continue;
@@ -118,9 +141,9 @@ fn nobody_has_a_default_password(users: &[View<'_>], key: &IndexKey, findings: &
         let called = [user.text_of("id"), user.text_of("name")];
         let own = || {
             let mut names = called.iter().flatten();
-            names.any(|name| key.index(name).is_ok_and(|own| own == index))
+            names.any(|name| defaults.key.index(name).is_ok_and(|own| own == index))
         };
-        if everywhere.contains(&index) || own() {
+        if defaults.tried_first.contains(&index) || own() {
             view.add(Cause::DefaultPassword {}, findings);
         }
     }
