@@ -20,7 +20,7 @@ use gateway_policy::{ClientAddr, Moment, admit::Verdict, head::Head, refusal::Re
 use openssl::{hash::MessageDigest, x509::X509};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::address::Reached;
+pub(crate) use self::{address::Reached, html::fingerprint_lines};
 use self::{
     anchor::{Anchor, Format, Trust},
     html::{Medium, View},

@@ -136,6 +136,10 @@ pub(crate) struct ServerReport {
     /// The certificate of the server port, where it speaks https and it is usable.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) certificates: Vec<CertificateReport>,
+    /// Why the newest files of the certificate are not served, in the asker's language; the last
+    /// good one is, where it is shown above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_fault: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -393,16 +397,17 @@ impl Status {
             backend: told.backend,
             server: told.server.map(|saved| {
                 let stopped = told.server_in_force.is_none().then_some("server-stopped");
+                let choice = told.server_certificate.filter(|_| saved.https);
+                let in_use = choice.as_ref().and_then(|choice| choice.served().ok());
+                let fault = choice.as_ref().and_then(Choice::fault);
                 ServerReport {
                     saved,
                     in_force: told.server_in_force,
                     state: self.service(&Holder::Server, stopped, language),
-                    certificates: told
-                        .server_certificate
-                        .filter(|_| saved.https)
-                        .and_then(|choice| choice.served().ok())
+                    certificates: in_use
                         .map(|in_use| CertificateReport::of(&in_use, language))
                         .unwrap_or_default(),
+                    certificate_fault: fault.map(|fault| fault.words(language)),
                 }
             }),
             renewals: told

@@ -332,14 +332,20 @@ fn warn(out: &mut String, inner: &str) {
     out.push_str(&format!("<p class=\"note bad\">{inner}</p>\n"));
 }
 
-/// Numbered lines of groups.
-fn lines(out: &mut String, class: &str, hex: &str) {
+/// A fingerprint as it is compared: lines of groups.
+pub(crate) fn fingerprint_lines(hex: &str) -> Vec<String> {
     let digits: Vec<char> = hex.chars().collect();
     let groups: Vec<String> = digits.chunks(GROUP).map(String::from_iter).collect();
-    let lines = groups
-        .chunks(LINE)
-        .map(|line| format!("<li>{}</li>", line.join(" ")));
-    let lines: String = lines.collect();
+    groups.chunks(LINE).map(|line| line.join(" ")).collect()
+}
+
+/// Numbered lines of groups.
+fn lines(out: &mut String, class: &str, hex: &str) {
+    let lines = fingerprint_lines(hex);
+    let lines: String = lines
+        .iter()
+        .map(|line| format!("<li>{line}</li>"))
+        .collect();
     out.push_str(&format!("<ol class=\"{class}\">{lines}</ol>\n"));
 }
 

@@ -132,7 +132,8 @@ impl Cert {
                 session.show(&made, |made| {
                     out!("{}", made.pem.trim_end());
                     // Aside: what is printed goes to the authority.
-                    let command = format!("gateway cert import FILE {}", place.words());
+                    let file = session.say("cert-file", &[]);
+                    let command = format!("gateway cert import {file} {}", place.words());
                     let values = [("id", made.id.as_str()), ("command", &command)];
                     eprintln!("{}", session.say("cert-made-request", &values));
                 })
@@ -247,9 +248,18 @@ fn print(report: &SlotReport, session: &Session) {
         );
     }
     if let Some(fault) = &report.fault {
-        let fault = session.say("cert-none", &[("fault", fault)]);
-        let name = session.say("status-certificate", &[]);
-        table.field(format!("  {name}"), Cell::new(fault, Tone::Bad));
+        // What is listed below it is what was read before and serves on.
+        let (name, words) = match report.certificates.is_empty() {
+            true => (
+                "status-certificate",
+                session.say("cert-none", &[("fault", fault)]),
+            ),
+            false => ("status-certificate-files", format!("✗ {fault}")),
+        };
+        table.field(
+            format!("  {}", session.say(name, &[])),
+            Cell::new(words, Tone::Bad),
+        );
     }
     if report.default {
         let name = session.say("status-certificate", &[]);

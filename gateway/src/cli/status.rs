@@ -10,7 +10,7 @@ use crate::{
     account::Used,
     status::{
         AccountReport, DatabaseReport, PageReport, PrintReport, RenewalReport, Report,
-        ServiceState, State,
+        ServerReport, ServiceState, State,
     },
 };
 
@@ -72,21 +72,8 @@ fn print(report: &Report, session: &Session) {
     }
     if let Some(line) = super::server::line(report, session) {
         out!("{}: {line}", say("status-server"));
-        let watched = report
-            .server
-            .iter()
-            .filter_map(|one| one.state.watched.as_ref());
-        for fault in watched.flat_map(|one| &one.faults) {
-            out!(
-                "  {}",
-                Tone::Bad.paint(&format!("✗ {fault}"), session.colour)
-            );
-        }
-        let server = report.server.iter();
-        for certificate in server.flat_map(|server| &server.certificates) {
-            let mut table = Table::default();
-            super::cert::rows(certificate, &mut table, session);
-            out!("{}", table.text(session.colour).trim_end());
+        if let Some(server) = &report.server {
+            print_server_port(server, session);
         }
     }
     if let Some(page) = &report.certificate_page {
@@ -103,6 +90,26 @@ fn print(report: &Report, session: &Session) {
     for database in &report.databases {
         out!("");
         print_database(database, session);
+    }
+}
+
+fn print_server_port(server: &ServerReport, session: &Session) {
+    let mut table = Table::default();
+    watched(&server.state, session, &mut |key, value| {
+        table.field(format!("  {}", session.say(key, &[])), value);
+    });
+    for certificate in &server.certificates {
+        super::cert::rows(certificate, &mut table, session);
+    }
+    if let Some(fault) = &server.certificate_fault {
+        table.field(
+            format!("  {}", session.say("status-certificate-files", &[])),
+            Cell::new(format!("✗ {fault}"), Tone::Bad),
+        );
+    }
+    let text = table.text(session.colour);
+    if !text.trim().is_empty() {
+        out!("{}", text.trim_end());
     }
 }
 

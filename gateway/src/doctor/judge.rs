@@ -158,6 +158,18 @@ fn served(facts: &Facts, report: &Report, findings: &mut Vec<Finding>) {
 }
 
 fn all_certificates(report: &Report, findings: &mut Vec<Finding>) {
+    let databases = report.databases.iter();
+    let faults = databases.filter_map(|one| one.certificate_fault.as_ref());
+    let server = report.server.iter();
+    let faults = server
+        .filter_map(|one| one.certificate_fault.as_ref())
+        .chain(faults);
+    let mut told = BTreeSet::new();
+    for fault in faults {
+        if told.insert(fault) {
+            findings.push(Finding::said("certificate-files", Fault, fault));
+        }
+    }
     let of_databases = report.databases.iter().flat_map(|one| &one.certificates);
     let of_server = report.server.iter().flat_map(|server| &server.certificates);
     let mut seen = BTreeSet::new();

@@ -19,6 +19,7 @@ fn report() -> Value {
         "key": "P-256", "thumbprint_sha1": "A", "thumbprint_sha256": "B"});
     let mut database = json!({"id": "shop", "name": "Магазин 15", "folder": "databases/shop",
         "comment": "", "source": "backend", "mode": "server", "warnings": [], "https": true,
+        "tls": "intermediate", "client_certificates": "off",
         "authentication": "gateway", "barcode_login": false, "port": 9706,
         "account": {"used": "none", "sent": false}, "compress": false, "users": 1,
         "connections": 0, "lists": [], "certificates": [certificate]});
@@ -159,6 +160,10 @@ fn what_the_gateway_says_of_itself_is_weighed() {
     check(&soon, "certificate-ends", Remark, Grade::B);
     let now = certificate(json!({"days_left": -1, "alarm": "It ended."}));
     check(&now, "certificate-ends", Fault, Grade::C);
+    let files = facts(|report| {
+        report["databases"][0]["certificate_fault"] = json!("gate.pem: no certificate");
+    });
+    check(&files, "certificate-files", Fault, Grade::C);
     let served = facts(|report| report["databases"][0]["watched"]["faults"] = json!(["x"]));
     check(&served, "served", Fault, Grade::C);
     let closed = facts(|report| report["databases"][0]["reason"] = json!("busy"));

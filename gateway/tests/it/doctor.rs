@@ -3,7 +3,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use harness::{Authority, Database, Gateway, RecordingUpstream, free_port, tool};
+use harness::{
+    Authority, DEADLINE, Database, Gateway, RecordingUpstream, eventually, free_port, tool,
+};
 use serde_json::Value;
 
 use crate::house::{GATEWAY, Plan};
@@ -124,4 +126,25 @@ fn without_a_gateway_the_files_are_checked_and_the_exit_code_is_3() {
     for found in ["not-running", "data-open"] {
         assert!(bad.iter().any(|one| one == found), "{bad:?}");
     }
+}
+
+#[test]
+fn damaged_files_of_the_servers_certificate_are_named_while_the_pair_before_them_serves() {
+    let upstream = RecordingUpstream::ok();
+    let (plan, house) = good(&upstream.url());
+    let fault = || house.status()["server"]["certificate_fault"].clone();
+    assert!(fault().is_null(), "{}", fault());
+    let authority = Authority::new(plan.path());
+    let files = authority.issue_for("server", &["127.0.0.1", "localhost"], 300);
+    fs::write(&files.chain, "").unwrap();
+    eventually(DEADLINE, "status names the file", || {
+        fault().as_str()?.contains("server").then_some(())
+    });
+    let server = house.status()["server"].clone();
+    assert_eq!(server["state"], "open", "{server}");
+    assert_eq!(server["certificates"].as_array().unwrap().len(), 1);
+    assert_eq!(bad(&diagnosed(&house, 1)), ["certificate-files"]);
+    let shown = house.command(&["cert", "show"]).stdout;
+    let (fault, pair) = (format!("✗ {}", files.chain.display()), "SHA-256");
+    assert!(shown.contains(&fault) && shown.contains(pair), "{shown}");
 }

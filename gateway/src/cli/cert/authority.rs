@@ -111,6 +111,9 @@ pub(super) fn root_key(file: Option<&Path>, session: &Session) -> Result<Option<
 fn unusable(file: &Path, fault: &io::Error, session: &Session) -> Failure {
     let (file, cause) = (file.display().to_string(), fault.to_string());
     let values = [("file", file.as_str()), ("cause", &cause)];
+    if fault.kind() == io::ErrorKind::AlreadyExists {
+        return session.refuse("cert-file-there", &values[..1]);
+    }
     session.refuse("cert-file-unwritable", &values)
 }
 

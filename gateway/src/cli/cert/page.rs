@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use super::parsed;
 use crate::{
     administration::certificates::page::{Made, Wish},
+    certificate_page::fingerprint_lines,
     cli::{Outcome, Session},
 };
 
@@ -44,8 +45,12 @@ impl Page {
             for one in &made.fingerprints {
                 out!("");
                 out!("{}", one.holder);
-                out!("  SHA-256  {}", one.sha256);
-                out!("  SHA-1    {}", one.sha1);
+                for (kind, hex) in [("SHA-256", &one.sha256), ("SHA-1", &one.sha1)] {
+                    for (place, line) in fingerprint_lines(hex).iter().enumerate() {
+                        let kind = if place == 0 { kind } else { "" };
+                        out!("  {kind:7}  {}. {line}", place + 1);
+                    }
+                }
             }
         })
     }
