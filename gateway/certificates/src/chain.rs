@@ -11,7 +11,7 @@ use crate::{Validity, pair};
 
 /// No public chain has more than four.
 const DEEPEST: usize = 8;
-/// Ways that are tried: authorities that sign each other make many, all of them alike.
+/// Signatures that are verified: authorities that sign each other make many ways, all of them alike.
 const STEPS: usize = 2000;
 
 /// Authorities that this machine trusts; terminals know about the same.
@@ -105,12 +105,12 @@ struct Climb<'a> {
 impl Climb<'_> {
     /// From `last`, to which `way` led. `None`: too many ways.
     fn up(&self, last: &X509Ref, way: &mut Vec<X509>) -> Option<Chain> {
-        self.steps.set(self.steps.get().checked_sub(1)?);
+        self.step()?;
         let chain = |end| Chain {
             intermediates: way.clone(),
             end,
         };
-        if self.roots.0.iter().any(|root| has_signed(root, last)) {
+        if self.roots.0.iter().any(|root| self.signed(root, last)) {
             return Some(chain(End::Known));
         }
         if has_signed(last, last) {
@@ -120,7 +120,7 @@ impl Climb<'_> {
         let signers: Vec<&X509> = self
             .given
             .iter()
-            .filter(|one| self.is_valid(one) && has_signed(one, last))
+            .filter(|one| self.is_valid(one) && self.signed(one, last))
             .collect();
         for signer in signers {
             if has_signed(signer, signer) {
@@ -136,6 +136,18 @@ impl Climb<'_> {
             }
         }
         Some(best)
+    }
+
+    fn step(&self) -> Option<()> {
+        self.steps.set(self.steps.get().checked_sub(1)?);
+        Some(())
+    }
+
+    /// As [`has_signed`], while there are steps left: by name, everybody may have.
+    fn signed(&self, signer: &X509Ref, signed: &X509Ref) -> bool {
+        signer.issued(signed) == X509VerifyResult::OK
+            && self.step().is_some()
+            && has_signed(signer, signed)
     }
 
     fn is_valid(&self, one: &X509Ref) -> bool {
@@ -209,6 +221,32 @@ mod tests {
         plan::Wish,
         validity,
     };
+
+    #[test]
+    fn every_signature_that_is_verified_is_a_step_and_without_steps_there_is_none() {
+        let root = authority("Root").by_itself();
+        let lower = authority("Lower").by(&root);
+        let lowers = (0..10).map(|_| {
+            let mut again = authority("Lower");
+            again.key = Some(lower.key.clone());
+            again.by(&root).certificate
+        });
+        let lowers: Vec<X509> = lowers.collect();
+        let signed = leaf().by(&lower).certificate;
+        let left_of = |steps| {
+            let climb = Climb {
+                given: &lowers,
+                roots: &Roots::new(Vec::new()),
+                now: validity::now(),
+                steps: Cell::new(steps),
+            };
+            let found = climb.up(&signed, &mut Vec::new());
+            (found.is_some(), climb.steps.get())
+        };
+        // The leaf, ten signatures on it, and each of the ten.
+        assert_eq!(left_of(100), (true, 100 - 21));
+        assert_eq!(left_of(5), (false, 0));
+    }
 
     #[test]
     fn who_trusts_a_server_follows_from_what_it_sends_and_from_the_roots_that_are_known() {

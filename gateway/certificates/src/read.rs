@@ -46,7 +46,7 @@ pub struct Found {
     pub requests: usize,
 }
 
-/// In bytes; the bundle of all public roots has a quarter of it.
+/// In bytes, of all files together; the bundle of all public roots has a quarter of it.
 const FILE_LIMIT: usize = 1024 * 1024;
 /// Of a password, in all files together: several seconds. Windows takes some thousands, careful
 /// people a million.
@@ -65,16 +65,15 @@ const BY_PASSWORD: [&[u8]; 2] = [
 /// Everything in `files`; the password is tried where one is needed.
 pub fn read(files: &[Given], password: Option<&str>) -> Result<Found, Fault> {
     let mut found = Found::default();
-    let iterations = Cell::new(ITERATIONS);
+    let (mut room, iterations) = (FILE_LIMIT, Cell::new(ITERATIONS));
     for given in files {
         let file = File {
             name: &given.name,
             password,
             iterations: &iterations,
         };
-        if given.bytes.len() > FILE_LIMIT {
-            return Err(file.fault(|file| Fault::TooLarge { file }));
-        }
+        let left = room.checked_sub(given.bytes.len());
+        room = left.ok_or_else(|| file.fault(|file| Fault::TooLarge { file }))?;
         file.read(&given.bytes, &mut found)?;
     }
     Ok(found)

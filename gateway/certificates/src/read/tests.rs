@@ -135,6 +135,10 @@ fn a_file_that_is_nothing_of_ours_is_told_apart_from_a_damaged_one() {
     refused(pem.get(..pem.len() - 40).unwrap(), None, "damaged");
     refused(pem.replacen("MI", "M!", 1), None, "damaged");
     refused(vec![b'a'; FILE_LIMIT + 1], None, "too-large");
+    let halves = [(); 3].map(|()| given([pem.as_bytes(), &[b' '; FILE_LIMIT / 2]].concat()));
+    assert!(read(&halves[..1], None).is_ok());
+    let together = read(&halves, None).err().unwrap();
+    assert_eq!(together.code(), "too-large");
     let pfx = pfx(&house, "");
     refused(&pfx[..pfx.len() - 40], None, "unknown-format");
 }
