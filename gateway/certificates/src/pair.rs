@@ -198,7 +198,7 @@ pub(crate) fn holder(certificate: &X509Ref) -> String {
     }
 }
 
-/// The common name, else the whole name.
+/// The common name, else the whole name; on one line, since anybody may write anything there.
 pub(crate) fn called(name: &X509NameRef) -> String {
     let text = |nid| {
         let entry = name.entries_by_nid(nid).next()?;
@@ -214,7 +214,9 @@ pub(crate) fn called(name: &X509NameRef) -> String {
         });
         entries.collect::<Vec<_>>().join(", ")
     };
-    text(Nid::COMMONNAME).unwrap_or_else(whole)
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let called = text(Nid::COMMONNAME).unwrap_or_else(whole);
+    called.chars().map(plain).collect()
 }
 
 /// What a port serves: one pair, or an ECDSA and an RSA one side by side, for old terminals.
@@ -269,6 +271,12 @@ impl Certificate {
 mod tests {
     use super::*;
     use crate::make;
+
+    #[test]
+    fn a_name_that_would_move_the_cursor_is_told_without_that() {
+        let name = make::common_name("\u{1b}[2Jgate\n").unwrap();
+        assert_eq!(called(&name), "\u{fffd}[2Jgate\u{fffd}");
+    }
 
     #[test]
     fn who_has_no_subject_is_called_by_the_first_name() {

@@ -180,6 +180,7 @@ impl AcmeFault {
             Self::TimedOut { seconds } => cause = seconds.to_string(),
             _ => {}
         }
+        let (name, cause) = (plain(&name), plain(&cause));
         let values = [
             ("name", name.as_str()),
             ("names", &names),
@@ -198,8 +199,7 @@ fn kind(problem: &Problem) -> &str {
     kind.strip_prefix(PROBLEMS).unwrap_or(kind)
 }
 
-/// In the server's words, with those about single names; on one line and no longer than a person
-/// reads.
+/// In the server's words, with those about single names.
 fn told(problem: &Problem) -> String {
     let mut parts = vec![
         problem
@@ -215,8 +215,13 @@ fn told(problem: &Problem) -> String {
             one.detail.as_deref().unwrap_or_default()
         ));
     }
+    plain(&parts.join("; "))
+}
+
+/// It may be a stranger's, and is printed on a terminal.
+fn plain(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    parts.join("; ").chars().map(plain).take(1000).collect()
+    text.chars().map(plain).take(1000).collect()
 }
 
 #[cfg(test)]
@@ -250,6 +255,24 @@ mod tests {
 
     fn typed(kind: &str) -> String {
         format!(r#"{{"type": "{PROBLEMS}{kind}"}}"#)
+    }
+
+    #[test]
+    fn nothing_that_a_server_says_moves_the_cursor() {
+        let wish = serde_json::from_str(
+            r#"{"names": ["a.example"], "keys": ["p256"], "directory": "https://acme.example/",
+            "challenge": "http-01", "port": 80}"#,
+        );
+        let wish: AcmeWish = wish.unwrap();
+        let offered = vec!["\u{1b}[2Jclassic".to_owned()];
+        let wished = "tlsserver".to_owned();
+        for fault in [
+            AcmeFault::NoSuchProfile { wished, offered },
+            AcmeFault::Odd("\u{1b}[2J".to_owned()),
+        ] {
+            let words = fault.words(&wish, Language::Ru);
+            assert!(!words.contains(char::is_control), "{words:?}");
+        }
     }
 
     #[test]
