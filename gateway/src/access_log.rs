@@ -3,6 +3,8 @@
 //! The path is logged without its query: 1C sends passwords in `session?username=…&password=…`,
 //! and a log must not become the shop's list of passwords.
 
+use std::sync::Arc;
+
 use backend_types::DatabaseId;
 use gateway_policy::{
     ClientAddr, ClientKey, Moment,
@@ -30,6 +32,8 @@ pub(crate) struct Entry {
     path: String,
     pub(crate) database: Option<DatabaseId>,
     pub(crate) user: Option<String>,
+    /// The name in the certificate that the client has shown.
+    pub(crate) device: Option<Arc<str>>,
     status: Option<u16>,
     reason: Option<&'static str>,
     detail: Option<String>,
@@ -46,6 +50,7 @@ impl Entry {
             path: String::new(),
             database: None,
             user: None,
+            device: None,
             status: None,
             reason: None,
             detail: None,
@@ -123,6 +128,7 @@ impl Entry {
                 client.addr = self.client.map(tracing::field::display),
                 database.id = database,
                 user = self.user,
+                device = self.device.as_deref(),
                 method = self.method,
                 path = self.path,
                 status = self.status,
@@ -167,6 +173,11 @@ pub(crate) const FIELDS: &[crate::reference::Named] = &[
         "user",
         "Id of the user; absent without a login.",
         "Идентификатор пользователя; нет, если входа не было.",
+    ),
+    (
+        "device",
+        "Name of the device, of the certificate that it has shown; absent without one.",
+        "Имя устройства из сертификата, который оно показало; нет, если сертификата не было.",
     ),
     ("method", "HTTP method.", "Метод HTTP."),
     (

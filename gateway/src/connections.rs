@@ -90,6 +90,8 @@ pub(crate) struct Standing {
     pub(crate) family: Option<FamilyId>,
     /// It has no next answer either, that could tell the client to come back.
     pub(crate) websocket: bool,
+    /// Serial number of the certificate that the client has shown.
+    pub(crate) device: Option<Arc<str>>,
 }
 
 impl Standing {
@@ -100,6 +102,7 @@ impl Standing {
             login: None,
             family: None,
             websocket: false,
+            device: None,
         }
     }
 }

@@ -134,7 +134,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         clock,
         settings: ArcSwap::from_pointee(settings(&config)),
         directory: ArcSwap::default(),
-        trust: ArcSwap::default(),
+        trust: Arc::default(),
         notice: ArcSwap::default(),
         connections: Arc::new(Connections::new(door_limits(&config))),
         logins,

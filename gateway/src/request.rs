@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use backend_types::{ClientCertificates, Mode, PrintAuthentication, Role};
+use backend_types::{ClientCertificates, DatabaseId, Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
 use gateway_policy::{
     ClientAddr,
@@ -53,6 +53,7 @@ use crate::{
     page,
     shared::Shared,
     stream::{ClientStream, Remaining},
+    tls::ShownDevice,
     worker::Worker,
 };
 
@@ -83,6 +84,8 @@ struct Connection {
     /// The Basic credential that this connection has verified.
     proven: Option<Proven>,
     accepted_here: AcceptedHere,
+    /// That has shown a certificate of ours.
+    device: Option<ShownDevice>,
 }
 
 /// What becomes of a request.
@@ -203,6 +206,7 @@ pub(crate) async fn serve(
         stopping,
         proven: None,
         accepted_here: AcceptedHere::default(),
+        device: None,
     };
     let over = over(connection.closing.clone(), connection.stopping.clone());
     let opened = tokio::select! {
@@ -381,6 +385,13 @@ impl Connection {
         if self.trusted && self.is_refused(request.client) {
             return Ok(Step::Close);
         }
+        if let Some(device) = &mut self.device {
+            let in_force = device.is_in_force(&self.worker.shared.trust.load());
+            request.entry.device = Some(Arc::clone(&device.name));
+            if !in_force {
+                return Err(Refusal::DeviceRevoked);
+            }
+        }
         if !self.serving.https
             && is_read(head)
             && let Some(authorization) = self.shared().challenges.by_path(head.path())
@@ -409,8 +420,8 @@ impl Connection {
         if routed.database.https && !self.serving.https {
             return Err(Refusal::HttpsOnly);
         }
-        // No device can show one yet.
-        if routed.database.client_certificates == ClientCertificates::Required {
+        let asked = routed.database.client_certificates;
+        if asked == ClientCertificates::Required && self.device.is_none() {
             return Err(Refusal::ClientCertificate);
         }
         if let Some(answered_here) = routed.answered_here(head, request.language) {
@@ -550,8 +561,7 @@ impl Connection {
             Passage::Unasked => (None, Authorization::Passes, None),
         };
         if head.upgrade_websocket() {
-            let scope = Scope::Database(database.id.clone());
-            let mut standing = Standing::new(request.client, scope);
+            let mut standing = self.standing(&database.id, request.client);
             standing.websocket = true;
             if let Some(caller) = &caller {
                 (standing.login, standing.family) = (caller.login.clone(), caller.family);
@@ -593,13 +603,21 @@ impl Connection {
     /// On the server port, and behind a proxy that names its clients, the lists are asked on
     /// every request; from then on a changed list judges the connection by this database.
     fn judge_again(&self, database: &Database, client: ClientAddr) -> Verdict {
-        let scope = Scope::Database(database.id.clone());
-        let verdict = self.shared().admit(client, &scope);
-        let standing = Standing::new(client, scope);
+        let standing = self.standing(&database.id, client);
+        let verdict = self.shared().admit(client, &standing.scope);
         if self.entered.connection.standing() != standing {
             self.entered.connection.stands_as(standing);
         }
         verdict
+    }
+
+    fn standing(&self, database: &DatabaseId, client: ClientAddr) -> Standing {
+        let mut standing = Standing::new(client, Scope::Database(database.clone()));
+        standing.device = self
+            .device
+            .as_ref()
+            .map(|device| Arc::clone(&device.serial));
+        standing
     }
 
     fn origin(&self, database: &Database, request: &Request) -> Origin {

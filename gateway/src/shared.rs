@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) request_ids: RequestIds,
     /// What client certificates are judged by.
-    pub(crate) trust: ArcSwap<Trust>,
+    pub(crate) trust: Arc<ArcSwap<Trust>>,
     /// Of running orders for certificates.
     pub(crate) challenges: Arc<Challenges>,
 }
@@ -134,7 +134,7 @@ impl Shared {
     /// and WebSockets whose user may no longer be there. Where the database itself is gone, its
     /// port is closing, and requests in flight may finish.
     pub(crate) fn reconsider_connections(&self) {
-        let directory = self.directory.load_full();
+        let (directory, trust) = (self.directory.load_full(), self.trust.load_full());
         let closed = self.connections.close_where(|standing| {
             let database = match &standing.scope {
                 Scope::Database(id) => directory.get(id),
@@ -145,7 +145,12 @@ impl Shared {
                 (_, _) => false,
             };
             let gone = matches!(standing.scope, Scope::Database(_)) && database.is_none();
-            login_ended || (!gone && self.admit(standing.client, &standing.scope).is_blocked())
+            let device = standing.device.as_deref();
+            let device_ended =
+                device.is_some_and(|serial| trust.devices.admit_serial(serial).is_err());
+            login_ended
+                || device_ended
+                || (!gone && self.admit(standing.client, &standing.scope).is_blocked())
         });
         if closed > 0 {
             tracing::info!(closed, "connections closed by a changed list or user");

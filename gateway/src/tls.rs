@@ -2,6 +2,7 @@
 //!
 //! - [`profile`]: which versions, ciphers and groups; [`context`]: one context of OpenSSL's;
 //! - [`ports`]: the contexts of all ports, kept and rotated;
+//! - [`clients`]: whom it asks for a certificate of his own, and whose is good;
 //! - [`sni`]: which of a port's certificates a client is shown.
 //!
 //! A session can be resumed only on the port where it was begun, with the certificate and on the
@@ -9,6 +10,7 @@
 //! port serves is `certificates.rs`'s, who is whitelisted the lists'.
 
 pub(crate) mod client_hello;
+mod clients;
 mod context;
 mod ffi;
 mod ports;
@@ -19,13 +21,14 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use openssl::{
     error::ErrorStack,
-    ssl::{Ssl, SslContext},
+    ssl::{Ssl, SslContext, SslVerifyMode},
     x509::X509,
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 pub(crate) use self::{
+    clients::ShownDevice,
     ports::{Contexts, PortTls, Terms},
     sni::Certificates,
 };
@@ -53,6 +56,16 @@ pub(crate) async fn accept(
     tcp: TcpStream,
 ) -> Result<SslStream<TcpStream>, HandshakeError> {
     shake(sni::connection(certificates)?, tcp).await
+}
+
+/// The same for our own probes, which have no certificate to show.
+pub(crate) async fn accept_probe(
+    certificates: &Arc<Certificates>,
+    tcp: TcpStream,
+) -> Result<SslStream<TcpStream>, HandshakeError> {
+    let mut ssl = sni::connection(certificates)?;
+    ssl.set_verify(SslVerifyMode::NONE);
+    shake(ssl, tcp).await
 }
 
 /// The same where there is nothing to choose.

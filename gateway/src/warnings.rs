@@ -23,7 +23,8 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
-pub(crate) fn of(database: &Database, language: Language) -> Vec<Warning> {
+/// `has_root`: there is an authority of our own.
+pub(crate) fn of(database: &Database, has_root: bool, language: Language) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code: &str, values: &[(&'static str, &str)]| {
         warnings.push(Warning {
@@ -40,6 +41,9 @@ pub(crate) fn of(database: &Database, language: Language) -> Vec<Warning> {
         if database.client_certificates != ClientCertificates::Off {
             warn("client-certificates-without-https", &[]);
         }
+    }
+    if database.client_certificates == ClientCertificates::Required && !has_root {
+        warn("client-certificates-without-root", &[]);
     }
     let old = match database.tls {
         TlsProfile::Old => Some("tls-old"),

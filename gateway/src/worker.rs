@@ -125,7 +125,7 @@ fn greet(
     if shared.watchdog.probes.is_ours(peer) {
         // Whatever the lists say: a handshake, and nothing else.
         if let Some(port) = listener.serving().tls.clone() {
-            tokio::spawn(async move { drop(tls::accept(port.for_client(false), tcp).await) });
+            tokio::spawn(async move { drop(tls::accept_probe(port.for_client(false), tcp).await) });
         }
         return;
     }

@@ -56,6 +56,8 @@ pub enum Refusal {
     HttpsOnly,
     /// The database asks its clients for a certificate of their own, and this one has shown none.
     ClientCertificate,
+    /// The certificate that this one has shown is in force no more.
+    DeviceRevoked,
 
     // The client must wait.
     TooManyFailures(RetryAfter),
@@ -124,7 +126,9 @@ impl Refusal {
             Self::Login(LoginFault::FormTooLong) | Self::BodyTooLarge => 413,
             Self::Login(_) => 400,
             Self::Unauthenticated(_) => 401,
-            Self::RoleForbids | Self::HttpsOnly | Self::ClientCertificate => 403,
+            Self::RoleForbids | Self::HttpsOnly | Self::ClientCertificate | Self::DeviceRevoked => {
+                403
+            }
             Self::NoSuchDatabase | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooManyFailures(_) | Self::DatabaseBudget(_) => 429,
@@ -184,6 +188,7 @@ impl Refusal {
             Self::RoleForbids => "refusal-forbidden",
             Self::HttpsOnly => "refusal-https-only",
             Self::ClientCertificate => "refusal-client-certificate",
+            Self::DeviceRevoked => "refusal-device-revoked",
             Self::TooManyFailures(_) => "refusal-too-many-failures",
             Self::DatabaseBudget(_) => "refusal-database-budget",
             Self::SlotsBusy | Self::HashingBusy => "refusal-busy",
@@ -218,6 +223,7 @@ impl Refusal {
             | Self::NoCertificate
             | Self::HeadTimeout
             | Self::BodyBroken
+            | Self::DeviceRevoked
             | Self::Head(_)
             | Self::AmbiguousPath
             | Self::Login(LoginFault::FormTooLong)
@@ -274,6 +280,7 @@ impl Refusal {
             Self::RoleForbids => "role-forbids",
             Self::HttpsOnly => "https-only",
             Self::ClientCertificate => "client-certificate",
+            Self::DeviceRevoked => "device-revoked",
             Self::TooManyFailures(_) => "too-many-failures",
             Self::DatabaseBudget(_) => "database-budget",
             Self::SlotsBusy => "slots-busy",
@@ -362,6 +369,7 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::RoleForbids,
     Refusal::HttpsOnly,
     Refusal::ClientCertificate,
+    Refusal::DeviceRevoked,
     Refusal::TooManyFailures(RetryAfter { seconds: 60 }),
     Refusal::DatabaseBudget(RetryAfter { seconds: 60 }),
     Refusal::SlotsBusy,
@@ -450,6 +458,7 @@ mod tests {
             (Refusal::RoleForbids, Some(403)),
             (Refusal::HttpsOnly, Some(403)),
             (Refusal::ClientCertificate, Some(403)),
+            (Refusal::DeviceRevoked, Some(403)),
             (Refusal::NoSuchDatabase, Some(404)),
             (Refusal::MethodNotAllowed, Some(405)),
             (

@@ -151,7 +151,7 @@ fn context(name: &Name, digest: &[u8; 32]) -> Result<SslContext, MakeError> {
 mod tests {
     use std::{pin::Pin, time::Instant};
 
-    use backend_types::TlsProfile;
+    use backend_types::{ClientCertificates, TlsProfile};
     use gateway_certificates::{Certificate, KeyKind, make::self_signed, plan::Wish};
     use gateway_policy::ports::Holder;
     use openssl::ssl::{SslConnector, SslVerifyMode};
@@ -193,13 +193,18 @@ mod tests {
         let keys = vec![KeyKind::P256];
         let own = self_signed(&Wish { names, keys }).unwrap();
         let own = Certificate::new(own).unwrap();
-        let terms = Terms {
-            profile: TlsProfile::Intermediate,
+        let (mut contexts, trust) = (Contexts::default(), Arc::default());
+        let mut round = contexts.round(&challenges, &trust, Instant::now());
+        let mut port = |client_certificates| {
+            let terms = Terms {
+                profile: TlsProfile::Intermediate,
+                client_certificates,
+            };
+            let port = round.port(&Holder::Server, terms, &own, std::iter::empty());
+            port.unwrap().for_client(false).own().clone()
         };
-        let mut contexts = Contexts::default();
-        let mut round = contexts.round(&challenges, Instant::now());
-        let port = round.port(&Holder::Server, terms, &own, std::iter::empty());
-        let port = port.unwrap().for_client(false).own().clone();
+        let strict = port(ClientCertificates::Required);
+        let port = port(ClientCertificates::Off);
         let own_port = challenges.context().unwrap();
         let http: &[u8] = b"\x08http/1.1";
         let ordinary = shown(&port, "gate.example.ru", http).await.unwrap();
@@ -210,7 +215,7 @@ mod tests {
             let before = shown(&port, &asked, ACME_TLS_ONLY).await;
             assert_eq!(before, None, "no order runs");
             let posted = challenges.post_certificate(&name, &[7; 32]).unwrap();
-            for context in [&port, &own_port] {
+            for context in [&port, &strict, &own_port] {
                 let told = shown(context, &asked, ACME_TLS_ONLY).await.unwrap();
                 assert_eq!(told.1, ACME_TLS);
                 assert_ne!(told.0, ordinary.0);

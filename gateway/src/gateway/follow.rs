@@ -186,7 +186,7 @@ impl World {
     }
 
     /// The directory in force on the ports once more.
-    async fn apply_again(&self) -> Result<(), ChangeError> {
+    pub(super) async fn apply_again(&self) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
         self.apply_in_force().await
     }

@@ -75,8 +75,15 @@ impl World {
                 Trust::default()
             }
         };
-        self.shared.trust.store(Arc::new(trust));
+        let trust = Arc::new(trust);
+        let before = self.shared.trust.swap(Arc::clone(&trust));
         self.shared.reconsider_connections();
+        // Ports ask for certificates of the root that there was when their contexts were made.
+        if before.root != trust.root
+            && let Err(fault) = self.apply_again().await
+        {
+            tracing::error!(%fault, "ports ask for certificates of the root before");
+        }
     }
 
     /// For who holds [`World::installing`].

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use backend_types::{DatabaseId, Mode, TlsProfile};
+use backend_types::{ClientCertificates, DatabaseId, Mode, TlsProfile};
 use gateway_certificates::{Name, Slot, names};
 use gateway_config::{Config, Overrides};
 use gateway_policy::{ports::Holder, proxy_protocol::TrustedProxies};
@@ -371,7 +371,8 @@ impl World {
     ) -> Vec<Wanted> {
         let in_force = |choice: &Choice| choice.served().and_then(|served| served.in_force());
         let mut kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut round = kept.round(&self.shared.challenges, Instant::now());
+        let shared = &self.shared;
+        let mut round = kept.round(&shared.challenges, &shared.trust, Instant::now());
         let mut wanted = Vec::new();
         let mut want =
             |holder: Holder, port, https: bool, terms, own: &Choice, others: &[Arc<InUse>]| {
@@ -395,11 +396,17 @@ impl World {
                     thumbprints: thumbprints.unwrap_or_default(),
                 });
             };
-        let server_terms = Terms {
-            profile: config.server.tls,
-        };
         let databases = directory.databases().iter();
         let open = databases.filter(|database| database.mode == Mode::Server);
+        // Which database it will be is not known yet: who has no certificate is refused after it is.
+        let mut settings = open.clone().map(|database| database.client_certificates);
+        let server_terms = Terms {
+            profile: config.server.tls,
+            client_certificates: match settings.any(|one| one != ClientCertificates::Off) {
+                true => ClientCertificates::Optional,
+                false => ClientCertificates::Off,
+            },
+        };
         if let Some(server) = self.server_in_force() {
             let others = open.clone().filter(|database| database.https);
             let others = others.filter_map(|database| in_force(&database.certificate).ok());
@@ -418,6 +425,7 @@ impl World {
             let (id, https, own) = (&database.id, database.https, &database.certificate);
             let terms = Terms {
                 profile: database.tls,
+                client_certificates: database.client_certificates,
             };
             let data = Holder::Data(id.clone());
             want(data, database.port, https, terms, own, &default);

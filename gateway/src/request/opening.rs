@@ -19,8 +19,12 @@ use tokio::{
 
 use super::{Connection, FAREWELL_LIMIT, HEAD_LIMIT};
 use crate::{
-    acme::challenges::ACME_TLS, connections::Standing, handshake::Failed, page,
-    stream::ClientStream, tls,
+    acme::challenges::ACME_TLS,
+    connections::Standing,
+    handshake::Failed,
+    page,
+    stream::ClientStream,
+    tls::{self, ShownDevice},
 };
 
 /// A PROXY header comes with the first segment or not at all.
@@ -110,7 +114,7 @@ impl Connection {
     }
 
     async fn handshake(
-        &self,
+        &mut self,
         tcp: TcpStream,
         greeting: Greeting<'_>,
         whitelisted: bool,
@@ -122,7 +126,16 @@ impl Connection {
         match tls::accept(port.for_client(whitelisted), tcp).await {
             // The handshake was all that an ACME server came for.
             Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
-            Ok(tls) => Some(ClientStream::tls(tls)),
+            Ok(tls) => {
+                self.device = ShownDevice::of(tls.ssl());
+                if let Some(device) = &self.device {
+                    let connection = &self.entered.connection;
+                    let mut standing = connection.standing();
+                    standing.device = Some(Arc::clone(&device.serial));
+                    connection.stands_as(standing);
+                }
+                Some(ClientStream::tls(tls))
+            }
             Err(fault) => {
                 self.handshake_failed(&Failed::within(&fault, greeting));
                 None

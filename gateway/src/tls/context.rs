@@ -2,28 +2,36 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use openssl::{
     error::ErrorStack,
     sha::sha256,
     ssl::{
         AlpnError, ClientHelloResponse, SslContext, SslContextBuilder, SslMethod, SslMode,
-        SslOptions, SslSessionCacheMode, select_next_proto,
+        SslOptions, SslSessionCacheMode, SslVerifyMode, select_next_proto,
     },
 };
 
-use gateway_certificates::Certificate;
+use gateway_certificates::{Certificate, devices::Trust};
 
-use super::{ffi, profile::Level, sni};
+use super::{
+    clients::{self, Asks},
+    ffi,
+    profile::Level,
+    sni,
+};
 use crate::acme::challenges::Challenges;
 
 /// `scope` tells ports apart: a session is resumed only where it was begun, with the same
-/// certificate and the same level (lessons, T10). While an order of ACME runs, its challenges are
+/// certificate, the same level and the same wish for the client's certificate (lessons, T10). While an order of ACME runs, its challenges are
 /// answered in their own handshakes.
 pub(super) fn context(
     certificate: &Certificate,
     scope: &str,
     level: Level,
+    asks: Option<&Asks>,
     challenges: &Arc<Challenges>,
+    trust: &Arc<ArcSwap<Trust>>,
 ) -> Result<SslContext, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
     level.set(&mut builder)?;
@@ -49,11 +57,19 @@ pub(super) fn context(
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     // Nothing is accepted before the handshake ends: it could be sent twice by who listens.
     builder.set_max_early_data(0)?;
-    let session = format!("{scope} {} {}", certificate.thumbprint(), level.word());
+    let (thumbprint, level) = (certificate.thumbprint(), level.word());
+    let asked = asks.map(Asks::word).unwrap_or_default();
+    let session = format!("{scope} {thumbprint} {level} {asked}");
     builder.set_session_id_context(&sha256(session.as_bytes()))?;
+    if let Some(asks) = asks {
+        clients::ask(&mut builder, asks, trust)?;
+    }
     let challenges = Arc::clone(challenges);
     builder.set_client_hello_callback(move |ssl, _alert| {
-        if !challenges.take_over(ssl)? {
+        if challenges.take_over(ssl)? {
+            // An ACME server has no certificate of ours.
+            ssl.set_verify(SslVerifyMode::NONE);
+        } else {
             sni::choose(ssl)?;
         }
         Ok(ClientHelloResponse::SUCCESS)

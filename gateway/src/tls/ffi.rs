@@ -11,7 +11,7 @@ use foreign_types::ForeignTypeRef;
 use openssl::{
     error::ErrorStack,
     ssl::{SslContextBuilder, SslRef},
-    x509::X509Ref,
+    x509::{X509Ref, X509VerifyResult},
 };
 
 /// Appends `certificate` to the chain of the pair that was put into `builder` last: each has its
@@ -35,6 +35,12 @@ pub(super) fn add_to_chain(
     } else {
         Err(ErrorStack::get())
     }
+}
+
+/// What a client with a certificate that is good no more is told.
+pub(super) fn revoked() -> X509VerifyResult {
+    // SAFETY: any code of OpenSSL's is one; the wrapper only names a few of them itself.
+    unsafe { X509VerifyResult::from_raw(openssl_sys::X509_V_ERR_CERT_REVOKED) }
 }
 
 /// An extension of the client's hello, inside of the ClientHello callback; `None` elsewhere.

@@ -7,12 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backend_types::TlsProfile;
-use gateway_certificates::{Certificate, Name};
+use arc_swap::ArcSwap;
+use backend_types::{ClientCertificates, TlsProfile};
+use gateway_certificates::{Certificate, Name, devices::Trust};
 use gateway_policy::ports::Holder;
-use openssl::error::ErrorStack;
+use openssl::{error::ErrorStack, ssl::SslContext, x509::X509};
 
 use super::{
+    clients::Asks,
     context::context,
     profile::{Level, levels},
     sni::{Certificates, Named},
@@ -41,6 +43,7 @@ impl PortTls {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Terms {
     pub(crate) profile: TlsProfile,
+    pub(crate) client_certificates: ClientCertificates,
 }
 
 /// Anything that makes a session worthless elsewhere.
@@ -49,6 +52,7 @@ struct Key {
     holder: Holder,
     thumbprint: String,
     level: Level,
+    asks: Option<Asks>,
 }
 
 #[derive(Clone)]
@@ -66,6 +70,9 @@ pub(crate) struct Contexts {
 pub(crate) struct Round<'a> {
     before: &'a mut Contexts,
     challenges: &'a Arc<Challenges>,
+    trust: &'a Arc<ArcSwap<Trust>>,
+    /// That of this round.
+    root: Option<X509>,
     kept: HashMap<Key, Kept>,
     now: Instant,
 }
@@ -74,11 +81,14 @@ impl Contexts {
     pub(crate) fn round<'a>(
         &'a mut self,
         challenges: &'a Arc<Challenges>,
+        trust: &'a Arc<ArcSwap<Trust>>,
         now: Instant,
     ) -> Round<'a> {
         Round {
             before: self,
             challenges,
+            trust,
+            root: trust.load().root.clone(),
             kept: HashMap::new(),
             now,
         }
@@ -95,13 +105,14 @@ impl Round<'_> {
         others: impl Iterator<Item = &'a Certificate> + Clone,
     ) -> Result<PortTls, ErrorStack> {
         let (everyone, whitelisted) = levels(terms.profile);
+        let asks = Asks::of(terms.client_certificates, self.root.as_ref());
         let thumbprint = own.thumbprint();
         let others = others.filter(|other| other.thumbprint() != thumbprint);
         let mut at = |level| {
-            let own = self.named(holder, own, level)?;
+            let own = self.named(holder, own, level, &asks)?;
             // One that cannot be served costs its own port; here it is just not there.
             let others = others.clone();
-            let others = others.filter_map(|other| self.named(holder, other, level).ok());
+            let others = others.filter_map(|other| self.named(holder, other, level, &asks).ok());
             let others = others.collect();
             Ok::<_, ErrorStack>(Arc::new(Certificates { own, others }))
         };
@@ -115,16 +126,36 @@ impl Round<'_> {
         self.before.kept = self.kept;
     }
 
+    fn context(
+        &self,
+        holder: &Holder,
+        certificate: &Certificate,
+        level: Level,
+        asks: Option<&Asks>,
+    ) -> Result<SslContext, ErrorStack> {
+        let scope = holder.to_string();
+        context(
+            certificate,
+            &scope,
+            level,
+            asks,
+            self.challenges,
+            self.trust,
+        )
+    }
+
     fn named(
         &mut self,
         holder: &Holder,
         certificate: &Certificate,
         level: Level,
+        asks: &Option<Asks>,
     ) -> Result<Named, ErrorStack> {
         let key = Key {
             holder: holder.clone(),
             thumbprint: certificate.thumbprint(),
             level,
+            asks: asks.clone(),
         };
         let kept = self.kept.get(&key).or_else(|| self.before.kept.get(&key));
         let fresh = kept.filter(|kept| self.now.duration_since(kept.made) < ROTATION);
@@ -132,7 +163,7 @@ impl Round<'_> {
             Some(kept) => kept.clone(),
             None => Kept {
                 named: Named {
-                    context: context(certificate, &holder.to_string(), level, self.challenges)?,
+                    context: self.context(holder, certificate, level, asks.as_ref())?,
                     names: names(certificate),
                 },
                 made: self.now,
@@ -154,7 +185,7 @@ mod tests {
     use std::ptr;
 
     use gateway_certificates::{KeyKind, make, plan::Wish};
-    use openssl::ssl::{SslContext, SslContextRef};
+    use openssl::ssl::SslContextRef;
 
     use super::*;
 
@@ -171,10 +202,12 @@ mod tests {
         let (certificate, mut contexts) = (certificate(), Contexts::default());
         let terms = Terms {
             profile: TlsProfile::Old,
+            client_certificates: ClientCertificates::Required,
         };
-        let (begun, challenges) = (Instant::now(), Arc::new(Challenges::default()));
+        let begun = Instant::now();
+        let (challenges, trust) = (Arc::default(), Arc::default());
         let mut contexts_at = |after: Duration| {
-            let mut round = contexts.round(&challenges, begun + after);
+            let mut round = contexts.round(&challenges, &trust, begun + after);
             let port = round
                 .port(&Holder::Server, terms, &certificate, std::iter::empty())
                 .unwrap();

@@ -53,6 +53,7 @@ mod stop;
 mod switches;
 mod throttle;
 mod tls;
+mod tls_clients;
 mod upgrade;
 mod watchdog;
 mod why;
