@@ -20,6 +20,7 @@ use std::{
 
 use openssl::error::ErrorStack;
 use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -131,8 +132,8 @@ impl Store {
         replace(&file, 0o600, &attempts)
     }
 
-    /// Replaces what the slot has. The plan goes first: after a crash in between, the old
-    /// certificate is renewed as the new plan says.
+    /// Replaces what the slot has. A full disk is found out before anything is. The plan goes first:
+    /// after a crash in between, the old certificate is renewed as the new plan says.
     pub fn install(
         &self,
         slot: &Slot,
@@ -143,13 +144,18 @@ impl Store {
         for pair in certificate.pairs() {
             pem.extend_from_slice(&pair.to_pem()?);
         }
-        let file = self.slot_folder(slot).join(PLAN);
+        let (file, pem_file) = (
+            self.slot_folder(slot).join(PLAN),
+            self.certificate_file(slot),
+        );
         let plan = serde_json::to_vec_pretty(plan).map_err(|source| StoreError::Plan {
             file: file.clone(),
             source,
         })?;
-        replace(&file, 0o600, &plan)?;
-        replace(&self.certificate_file(slot), 0o600, &pem)?;
+        let plan = New::write(&file, 0o600, &plan)?;
+        let pem = New::write(&pem_file, 0o600, &pem)?;
+        plan.keep()?;
+        pem.keep()?;
         self.remove_files(slot, &[RENEWAL])
     }
 
@@ -261,24 +267,48 @@ fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// The file has the old bytes or the new ones, also after power loss; its folder is made.
 pub fn replace(file: &Path, mode: u32, bytes: &[u8]) -> Result<(), StoreError> {
-    let write = || {
-        let folder = file.parent().unwrap_or(Path::new("."));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let mut new = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(mode))
-            .tempfile_in(folder)?;
-        new.write_all(bytes)?;
-        new.as_file().sync_all()?;
-        new.persist(file).map_err(|fault| fault.error)?;
-        fs::File::open(folder)?.sync_all()
-    };
-    write().map_err(|source| StoreError::File {
-        file: file.to_owned(),
-        source,
-    })
+    New::write(file, mode, bytes)?.keep()
+}
+
+/// On disk beside the file that it will replace; gone again if it does not.
+struct New<'a> {
+    file: &'a Path,
+    written: NamedTempFile,
+}
+
+impl<'a> New<'a> {
+    fn write(file: &'a Path, mode: u32, bytes: &[u8]) -> Result<Self, StoreError> {
+        let write = || {
+            let folder = folder_of(file);
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+            let mut written = tempfile::Builder::new()
+                .permissions(fs::Permissions::from_mode(mode))
+                .tempfile_in(folder)?;
+            written.write_all(bytes)?;
+            written.as_file().sync_all()?;
+            Ok(Self { file, written })
+        };
+        write().map_err(|source| failed(file, source))
+    }
+
+    fn keep(self) -> Result<(), StoreError> {
+        let persisted = self.written.persist(self.file);
+        let kept = persisted.map_err(|fault| fault.error);
+        let kept = kept.and_then(|_written| fs::File::open(folder_of(self.file))?.sync_all());
+        kept.map_err(|source| failed(self.file, source))
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
+}
+
+fn failed(file: &Path, source: io::Error) -> StoreError {
+    let file = file.to_owned();
+    StoreError::File { file, source }
 }
 
 #[cfg(test)]
@@ -342,6 +372,39 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         store.remove(&slot).unwrap();
         assert!(store.load(&slot).unwrap().is_none());
+    }
+
+    /// Runs itself once more, where no file may be longer than a KiB.
+    #[test]
+    fn where_a_certificate_does_not_fit_its_plan_is_not_taken_either() {
+        const FULL: &str = "A_FULL_DISK";
+        let wish = wish(&[KeyKind::Rsa2048]);
+        let made = Certificate::new(make::self_signed(&wish).unwrap()).unwrap();
+        if let Some(full) = std::env::var_os(FULL) {
+            let store = Store::new(full.into());
+            let refused = store.install(&Slot::Server, &made, &Plan::Imported);
+            assert!(matches!(refused, Err(StoreError::File { .. })));
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let plan = Plan::Authority(wish);
+        store.install(&Slot::Server, &made, &plan).unwrap();
+        let name = "store::tests::where_a_certificate_does_not_fit_its_plan_is_not_taken_either";
+        let full = std::process::Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact $1"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(FULL, folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&full.stdout);
+        assert!(full.status.success() && said.contains("1 passed"), "{said}");
+        assert_eq!(store.plan(&Slot::Server).unwrap(), Some(plan));
+        let kept = store.load(&Slot::Server).unwrap().unwrap();
+        assert_eq!(kept.thumbprint(), made.thumbprint());
+        let files = fs::read_dir(store.slot_folder(&Slot::Server)).unwrap();
+        assert_eq!(files.count(), 2, "nothing is left lying about");
     }
 
     #[test]
