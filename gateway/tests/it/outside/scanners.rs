@@ -149,6 +149,8 @@ const OF_ONE_RUN: &[&str] = &[
     "cert_caIssuers",
     "DROWN_hint",
     // Its client may leave before the ticket has come; resumption has tests of its own.
+    "TLS_session_ticket",
+    "SSL_sessionID_support",
     "sessionresumption_ticket",
     "sessionresumption_ID",
 ];
