@@ -135,6 +135,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         settings: ArcSwap::from_pointee(settings(&config)),
         directory: ArcSwap::default(),
         trust: Arc::default(),
+        handshakes: Mutex::default(),
         notice: ArcSwap::default(),
         connections: Arc::new(Connections::new(door_limits(&config))),
         logins,

@@ -2,7 +2,7 @@
 //! address or a name that a client chose.
 
 use backend_types::DatabaseId;
-use gateway_policy::{handshake::HandshakeFault, ports::Holder};
+use gateway_policy::{agreed::Agreed, handshake::HandshakeFault, ports::Holder};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -32,6 +32,15 @@ pub(crate) struct Answered {
 pub(crate) struct LoggedIn {
     pub(crate) database: String,
     pub(crate) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct HandshakeComplete {
+    /// Of the port; empty for the server port.
+    pub(crate) database: String,
+    pub(crate) version: &'static str,
+    pub(crate) cipher: &'static str,
+    pub(crate) group: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -81,6 +90,7 @@ pub(crate) struct Metrics {
     pub(crate) certificate_seconds: Family<Port, Gauge>,
     pub(crate) port_faults: Family<Port, Gauge>,
     pub(crate) requests: Family<Answered, Counter>,
+    pub(crate) handshakes: Family<HandshakeComplete, Counter>,
     pub(crate) logins: Family<LoggedIn, Counter>,
     certificate_renewal_failures: Family<Renewed, Gauge>,
     pub(crate) request_seconds: Histogram,
@@ -98,6 +108,7 @@ impl Metrics {
             certificate_seconds: Family::default(),
             port_faults: Family::default(),
             requests: Family::default(),
+            handshakes: Family::default(),
             logins: Family::default(),
             certificate_renewal_failures: Family::default(),
             request_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 18)),
@@ -119,6 +130,11 @@ impl Metrics {
             metrics.accept_errors.clone(),
         );
         registry.register("refused", "Refusals by reason", metrics.refused.clone());
+        registry.register(
+            "handshakes",
+            "Complete TLS handshakes by database, version, cipher and group",
+            metrics.handshakes.clone(),
+        );
         registry.register(
             "handshakes_failed",
             "Failed TLS handshakes by database and reason",
@@ -159,6 +175,16 @@ impl Metrics {
 
     pub(crate) fn refuse(&self, reason: &'static str) {
         self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn handshake_complete(&self, database: Option<&DatabaseId>, agreed: Agreed) {
+        let labels = HandshakeComplete {
+            database: database.map(ToString::to_string).unwrap_or_default(),
+            version: agreed.version.as_str(),
+            cipher: agreed.cipher,
+            group: agreed.group,
+        };
+        self.handshakes.get_or_create(&labels).inc();
     }
 
     pub(crate) fn handshake_failed(&self, database: Option<&DatabaseId>, fault: HandshakeFault) {
@@ -230,6 +256,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use gateway_policy::handshake::TlsVersion;
+
     use super::*;
 
     impl Metrics {
@@ -238,6 +266,12 @@ mod tests {
             let metrics = Self::new();
             metrics.refuse("not-found");
             metrics.handshake_failed(None, HandshakeFault::Other);
+            let agreed = Agreed {
+                version: TlsVersion::Tls13,
+                cipher: "TLS_AES_128_GCM_SHA256",
+                group: "X25519MLKEM768",
+            };
+            metrics.handshake_complete(None, agreed);
             metrics.watched(&[Figures {
                 holder: Holder::Server,
                 seconds_left: 1,

@@ -3,9 +3,12 @@
 //! Snapshots are swapped whole (`ArcSwap`), so a request sees one state of the world. Nobody
 //! holds a lock across an await.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -14,6 +17,7 @@ use gateway_certificates::devices::Trust;
 use gateway_policy::{
     ClientAddr, Moment,
     admit::{self, Verdict},
+    agreed::{Agreed, Handshakes},
     proxy_protocol::TrustedProxies,
     recent::{Recent, Why},
     refusal::Refusal,
@@ -48,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     pub(crate) sampling: Mutex<Sampling>,
     pub(crate) watchdog: Watchdog,
+    pub(crate) handshakes: Mutex<PortHandshakes>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) request_ids: RequestIds,
     /// What client certificates are judged by.
@@ -72,6 +77,13 @@ impl RequestIds {
     fn next(&self) -> u64 {
         self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
     }
+}
+
+/// Complete ones.
+#[derive(Default)]
+pub(crate) struct PortHandshakes {
+    pub(crate) server: Handshakes,
+    pub(crate) databases: HashMap<DatabaseId, Handshakes>,
 }
 
 /// What of the configuration acts on requests and belongs to no database.
@@ -205,6 +217,34 @@ impl Shared {
 
     fn sampling(&self) -> std::sync::MutexGuard<'_, Sampling> {
         self.sampling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn handshake_complete(
+        &self,
+        client: ClientAddr,
+        listener: &Listener,
+        agreed: Agreed,
+    ) {
+        let database = listener.holder.database();
+        self.metrics.handshake_complete(database, agreed);
+        let mut all = self.handshakes();
+        let of = match database {
+            None => &mut all.server,
+            Some(id) => {
+                if !all.databases.contains_key(id) {
+                    // Rare, so this is where those that are gone are forgotten.
+                    let directory = self.directory.load();
+                    all.databases.retain(|id, _| directory.get(id).is_some());
+                }
+                all.databases.entry(id.clone()).or_default()
+            }
+        };
+        of.complete(client.into(), agreed, self.now());
+    }
+
+    pub(crate) fn handshakes(&self) -> std::sync::MutexGuard<'_, PortHandshakes> {
+        let handshakes = self.handshakes.lock();
+        handshakes.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn handshake_failed(

@@ -9,7 +9,7 @@ use std::{
 
 use backend_types::{ClientCertificates, DatabaseId, Mode, PrintAuthentication, TlsProfile};
 use gateway_certificates::{Plan, validity};
-use gateway_policy::ports::Holder;
+use gateway_policy::{Moment, agreed::Handshakes, ports::Holder};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,7 @@ use crate::{
     shared::Shared,
     warnings::{self, Warning},
     watchdog::{self, Watched},
+    why,
 };
 
 /// Everything that can be asked about the running gateway.
@@ -140,6 +141,64 @@ pub(crate) struct ServerReport {
     /// good one is, where it is shown above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificate_fault: Option<String>,
+    /// TLS of the server port since the process started.
+    pub(crate) tls_spoken: SpokenReport,
+}
+
+/// Since the process started.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct SpokenReport {
+    /// What complete handshakes agreed on, the most frequent first.
+    pub(crate) agreed: Vec<AgreedReport>,
+    /// Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.
+    pub(crate) old_clients: Vec<OldClientReport>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct AgreedReport {
+    /// Version of TLS.
+    pub(crate) version: String,
+    /// Group of the key exchange; `none` where RSA did it.
+    pub(crate) group: String,
+    /// Cipher suite, as OpenSSL calls it.
+    pub(crate) cipher: String,
+    /// How many handshakes.
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct OldClientReport {
+    /// Its address, or its /64.
+    pub(crate) address: String,
+    /// Version of TLS that it spoke last.
+    pub(crate) version: String,
+    /// When that was, UTC.
+    pub(crate) last_seen: String,
+}
+
+impl SpokenReport {
+    fn of(handshakes: &Handshakes, now: Moment) -> Self {
+        let agreed = handshakes.counts().into_iter();
+        let agreed = agreed.map(|(agreed, count)| AgreedReport {
+            version: agreed.version.to_string(),
+            group: agreed.group.to_owned(),
+            cipher: agreed.cipher.to_owned(),
+            count,
+        });
+        let old = handshakes.old_clients(now).into_iter();
+        let old = old.map(|(client, old)| OldClientReport {
+            address: client.to_string(),
+            version: old.version.to_string(),
+            last_seen: why::utc(old.last_seen),
+        });
+        Self {
+            agreed: agreed.collect(),
+            old_clients: old.collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -207,6 +266,8 @@ pub(crate) struct DatabaseReport {
     /// Whether a client has to show a certificate: `off`, `optional`, `required`.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) client_certificates: ClientCertificates,
+    /// TLS of its ports since the process started.
+    pub(crate) tls_spoken: SpokenReport,
     /// Who judges a login: `gateway`, `upstream`, `none`.
     pub(crate) authentication: String,
     /// Whether a barcode, or a password without a name, is a login.
@@ -384,7 +445,7 @@ impl Status {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let directory = self.shared.directory.load_full();
+        let (directory, now) = (self.shared.directory.load_full(), self.shared.now());
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             openssl: openssl::version::version().to_owned(),
@@ -408,6 +469,7 @@ impl Status {
                         .map(|in_use| CertificateReport::of(&in_use, language))
                         .unwrap_or_default(),
                     certificate_fault: fault.map(|fault| fault.words(language)),
+                    tls_spoken: SpokenReport::of(&self.shared.handshakes().server, now),
                 }
             }),
             renewals: told
@@ -444,6 +506,12 @@ impl Status {
             https: database.https,
             tls: database.tls,
             client_certificates: database.client_certificates,
+            tls_spoken: {
+                let all = self.shared.handshakes();
+                let spoken = all.databases.get(&database.id);
+                let now = self.shared.now();
+                spoken.map_or_else(Default::default, |spoken| SpokenReport::of(spoken, now))
+            },
             authentication: match database.authentication {
                 Authentication::Gateway => "gateway",
                 Authentication::Upstream => "upstream",

@@ -12,6 +12,7 @@
 pub(crate) mod client_hello;
 mod clients;
 mod context;
+mod established;
 mod ffi;
 mod ports;
 mod profile;
@@ -29,6 +30,7 @@ use tokio_openssl::SslStream;
 
 pub(crate) use self::{
     clients::ShownDevice,
+    established::agreed,
     ports::{Contexts, PortTls, Terms},
     sni::Certificates,
 };

@@ -290,7 +290,7 @@ fn told(history: History) -> (Vec<Refused>, Vec<HandshakeFailed>, Option<Success
 }
 
 /// ISO 8601; texts compare as times do.
-fn utc(moment: Moment) -> String {
+pub(crate) fn utc(moment: Moment) -> String {
     let millis = i64::try_from(moment.0).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()

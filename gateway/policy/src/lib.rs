@@ -7,6 +7,7 @@
 pub mod address;
 pub mod address_list;
 pub mod admit;
+pub mod agreed;
 pub mod chunks;
 pub mod compress;
 pub mod credentials;

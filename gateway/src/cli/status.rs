@@ -1,6 +1,6 @@
 //! `gateway status`: every field of the vendor's server window, as it is now.
 
-use backend_types::{ClientCertificates, PrintAuthentication};
+use backend_types::{ClientCertificates, PrintAuthentication, TlsProfile};
 
 use super::{
     Outcome, Session,
@@ -9,9 +9,10 @@ use super::{
 use crate::{
     account::Used,
     status::{
-        AccountReport, DatabaseReport, PageReport, PrintReport, RenewalReport, Report,
-        ServerReport, ServiceState, State,
+        AccountReport, AgreedReport, DatabaseReport, OldClientReport, PageReport, PrintReport,
+        RenewalReport, Report, ServerReport, ServiceState, SpokenReport, State,
     },
+    why,
 };
 
 /// As a database's source.
@@ -93,9 +94,47 @@ fn print(report: &Report, session: &Session) {
     }
 }
 
+/// What was agreed on, and who keeps old TLS from being switched off.
+fn spoken(
+    spoken: &SpokenReport,
+    profile: TlsProfile,
+    session: &Session,
+    row: &mut impl FnMut(&str, Cell),
+) {
+    for agreed in &spoken.agreed {
+        let AgreedReport {
+            version,
+            group,
+            cipher,
+            count,
+        } = agreed;
+        let words = format!("{count} × {version}, {group}, {cipher}");
+        row("status-tls-agreed", words.into());
+    }
+    for client in &spoken.old_clients {
+        let OldClientReport {
+            address,
+            version,
+            last_seen,
+        } = client;
+        let words = format!("{address}  {version}  {}", why::short(last_seen));
+        row("status-tls-old-client", words.into());
+    }
+    let old = matches!(profile, TlsProfile::Old | TlsProfile::OldForEveryone);
+    if old && spoken.old_clients.is_empty() {
+        let nobody = session.say("status-tls-nobody-old", &[]);
+        row("status-tls-old-client", nobody.into());
+    }
+}
+
 fn print_server_port(server: &ServerReport, session: &Session) {
     let mut table = Table::default();
     watched(&server.state, session, &mut |key, value| {
+        table.field(format!("  {}", session.say(key, &[])), value);
+    });
+    // The profile of the server port is the file's; `check` has its words about it.
+    let profile = TlsProfile::Intermediate;
+    spoken(&server.tls_spoken, profile, session, &mut |key, value| {
         table.field(format!("  {}", session.say(key, &[])), value);
     });
     for certificate in &server.certificates {
@@ -171,6 +210,7 @@ fn print_database(database: &DatabaseReport, session: &Session) {
     if database.https {
         row("status-tls", database.tls.as_str().into());
     }
+    spoken(&database.tls_spoken, database.tls, session, &mut row);
     if database.client_certificates != ClientCertificates::Off {
         let setting = database.client_certificates.as_str();
         row("status-client-certificates", setting.into());

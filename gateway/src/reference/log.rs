@@ -280,6 +280,17 @@ pub(super) const LABELS: &[Named] = &[
         "`2xx`, `3xx`, `4xx`, `5xx`; клиент, который не дождался ответа, считается за `4xx`.",
     ),
     ("reason", "As in the log.", "Как в журнале."),
+    ("version", "Version of TLS.", "Версия TLS."),
+    (
+        "cipher",
+        "Cipher suite, as OpenSSL calls it.",
+        "Набор шифров, как его называет OpenSSL.",
+    ),
+    (
+        "group",
+        "Group of the key exchange; `none` where RSA did it.",
+        "Группа обмена ключами; `none` — обмен ключами RSA.",
+    ),
     (
         "port",
         "`data`, `print` or `server`.",

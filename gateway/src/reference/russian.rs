@@ -352,6 +352,38 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Для каких клиентов TLS на её портах: `modern`, `intermediate`, `old`, `old-for-everyone`.",
     ),
     (
+        "TLS of the server port since the process started.",
+        "TLS на порту сервера с момента запуска.",
+    ),
+    (
+        "TLS of its ports since the process started.",
+        "TLS на её портах с момента запуска.",
+    ),
+    (
+        "What complete handshakes agreed on, the most frequent first.",
+        "О чём договорились в завершённых рукопожатиях; сначала самое частое.",
+    ),
+    (
+        "Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.",
+        "Кто за последние 30 дней говорил по TLS 1.0 или 1.1; сначала последний, не больше 64.",
+    ),
+    ("Version of TLS.", "Версия TLS."),
+    (
+        "Group of the key exchange; `none` where RSA did it.",
+        "Группа обмена ключами; `none` — обмен ключами RSA.",
+    ),
+    (
+        "Cipher suite, as OpenSSL calls it.",
+        "Набор шифров, как его называет OpenSSL.",
+    ),
+    ("How many handshakes.", "Сколько рукопожатий."),
+    ("Its address, or its /64.", "Его адрес или его /64."),
+    (
+        "Version of TLS that it spoke last.",
+        "Версия TLS, по которой он говорил в последний раз.",
+    ),
+    ("When that was, UTC.", "Когда это было, UTC."),
+    (
         "Whether a client has to show a certificate: `off`, `optional`, `required`.",
         "Должен ли клиент показать сертификат: `off`, `optional`, `required`.",
     ),
@@ -514,6 +546,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Не удалось принять соединение: например, кончились дескрипторы.",
     ),
     ("Refusals by reason", "Отказы по причинам."),
+    (
+        "Complete TLS handshakes by database, version, cipher and group",
+        "Завершённые рукопожатия TLS по базам, версиям, шифрам и группам.",
+    ),
     (
         "Failed TLS handshakes by database and reason",
         "Неудавшиеся рукопожатия TLS по базам и причинам.",

@@ -127,6 +127,9 @@ impl Connection {
             // The handshake was all that an ACME server came for.
             Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
             Ok(tls) => {
+                let agreed = tls::agreed(tls.ssl());
+                self.shared()
+                    .handshake_complete(self.client, &self.listener, agreed);
                 self.device = ShownDevice::of(tls.ssl());
                 if let Some(device) = &self.device {
                     let connection = &self.entered.connection;

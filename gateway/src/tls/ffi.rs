@@ -5,7 +5,10 @@
     reason = "functions of OpenSSL that the openssl crate does not wrap"
 )]
 
-use std::{ffi::c_uint, ptr, slice};
+use std::{
+    ffi::{CStr, c_uint},
+    ptr, slice,
+};
 
 use foreign_types::ForeignTypeRef;
 use openssl::{
@@ -35,6 +38,18 @@ pub(super) fn add_to_chain(
     } else {
         Err(ErrorStack::get())
     }
+}
+
+/// The group of the key exchange, as OpenSSL calls it; `None`: there was none.
+pub(super) fn group(ssl: &SslRef) -> Option<&CStr> {
+    // SAFETY: `ssl` is a live SSL.
+    let name = unsafe { openssl_sys::SSL_get0_group_name(ssl.as_ptr()) };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: the name ends with a zero and belongs to the library's list of groups, which the
+    // connection's context holds for as long as `ssl` lives.
+    Some(unsafe { CStr::from_ptr(name) })
 }
 
 /// What a client with a certificate that is good no more is told.

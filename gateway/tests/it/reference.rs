@@ -1,8 +1,17 @@
 //! What a running gateway says has the fields that `REFERENCE.md` names, and no others.
 
-use std::{collections::BTreeSet, io::Write};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read, Write},
+    path::Path,
+};
 
 use harness::{Database, Dial, Gateway, RecordingUpstream, document};
+use openssl::{
+    pkcs12::Pkcs12,
+    ssl::{SslConnector, SslMethod, SslVerifyMode},
+};
 use serde_json::Value;
 
 use crate::{
@@ -73,6 +82,7 @@ fn visited() -> (Gateway, String) {
     let shop = Database::new("a", upstream.url()).with_users([ivan]);
     let safe = Database {
         https: true,
+        client_certificates: "optional",
         ..Database::new("s", upstream.url())
     };
     let plan = plan.with(shop).with(safe);
@@ -111,8 +121,13 @@ fn visited() -> (Gateway, String) {
         &["device", "revoke", "tsd"],
         &["authority", "--root-key-to", &root_key],
     ] {
-        let done = gateway.command(&[&["cert"], words].concat());
+        let done = gateway.command(&[&["--json", "cert"], words].concat());
         assert_eq!(done.code, Some(0), "{done:?}");
+        if words.starts_with(&["device", "add"]) {
+            let added: Value = serde_json::from_str(&done.stdout).unwrap();
+            let password = added["password"].as_str().unwrap();
+            visit_as(&gateway, Path::new(&device), password);
+        }
     }
     for word in ["stop", "start"] {
         let done = gateway.command(&["server", word]);
@@ -121,6 +136,24 @@ fn visited() -> (Gateway, String) {
     assert!(gateway.terminate().success());
     let log = gateway.log();
     (gateway, log)
+}
+
+/// One request to `s` by a device that shows its certificate.
+fn visit_as(gateway: &Gateway, pfx: &Path, password: &str) {
+    let parsed = Pkcs12::from_der(&fs::read(pfx).unwrap()).unwrap();
+    let parsed = parsed.parse2(password).unwrap();
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    builder.set_verify(SslVerifyMode::NONE);
+    builder.set_certificate(&parsed.cert.unwrap()).unwrap();
+    builder.set_private_key(&parsed.pkey.unwrap()).unwrap();
+    let configured = builder.build().configure().unwrap();
+    let tcp = Dial::plain(gateway.address("s")).try_tcp().unwrap();
+    let mut tls = configured.verify_hostname(false).connect("s", tcp).unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    tls.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
 #[test]

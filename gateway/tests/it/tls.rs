@@ -9,6 +9,8 @@ use std::{
 };
 
 use crate::house::{House, Plan};
+use serde_json::json;
+
 use harness::{
     Authority, DEADLINE, Database, Issued, RecordingUpstream, eventually,
     tool::{self, Outcome},
@@ -263,6 +265,78 @@ fn a_name_chooses_a_certificate_and_never_a_database() {
     let (status, _) = tool::curl(["--cacert", root, "--resolve", &resolve, &url]);
     assert_eq!(status, 200);
     assert_eq!((first.requests().len(), second.requests().len()), (1, 0));
+}
+
+#[test]
+fn a_current_client_agrees_on_a_post_quantum_group_and_old_ones_are_named_until_they_are_gone() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = Plan::new();
+    plan.front.server = (0, true);
+    let authority = Authority::new(plan.path());
+    let rsa = authority.issue_rsa("server", &["127.0.0.1"]);
+    install(&plan.front.data, &[&rsa]);
+    let plan = plan.with(database("a", &upstream, "old-for-everyone"));
+    let house = plan.start();
+    let spoken = |house: &House| house.state("a")["tls_spoken"].clone();
+    let root = authority.file();
+    let answer = harness::Dial::tls(house.address("a"), root).get("/", &[]);
+    assert_eq!(answer.status(), 200);
+    let current = json!([{
+        "version": "TLS 1.3",
+        "group": "X25519MLKEM768",
+        "cipher": "TLS_AES_128_GCM_SHA256",
+        "count": 1,
+    }]);
+    assert_eq!(
+        spoken(&house),
+        json!({"agreed": current, "old_clients": []})
+    );
+    let told = house.command(&["status"]);
+    assert!(
+        told.stdout.contains("никому с момента запуска"),
+        "{}",
+        told.stdout
+    );
+    // Debian's client knows nothing of ML-KEM, and one that prefers X25519 is asked for better.
+    assert!(cipher(house.address("a"), "127.0.0.7", &["-tls1_3"]).is_some());
+    assert!(cipher(house.address("a"), "127.0.0.8", &["-tls1_1"]).is_some());
+    let now = spoken(&house);
+    let groups: Vec<_> = now["agreed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["group"].clone())
+        .collect();
+    assert_eq!(groups.len(), 3, "{now}");
+    assert!(groups.contains(&json!("x25519")), "{now}");
+    let old = now["old_clients"].as_array().unwrap();
+    assert_eq!(old.len(), 1, "{now}");
+    assert_eq!(
+        (&old[0]["address"], &old[0]["version"]),
+        (&json!("127.0.0.8"), &json!("TLS 1.1"))
+    );
+    let told = house.command(&["status"]);
+    assert!(
+        told.stdout.contains("127.0.0.8  TLS 1.1  "),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        !told.stdout.contains("никому с момента запуска"),
+        "{}",
+        told.stdout
+    );
+    let metrics = harness::Dial::plain(house.metrics_address())
+        .get("/metrics", &[])
+        .text();
+    let counted = "handshakes_total{database=\"a\",version=\"TLS 1.3\",\
+        cipher=\"TLS_AES_128_GCM_SHA256\",group=\"X25519MLKEM768\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+    // The server port has a count of its own.
+    assert!(cipher(house.server_address(), "127.0.0.7", &["-tls1_2"]).is_some());
+    let server = house.status()["server"]["tls_spoken"]["agreed"].clone();
+    assert_eq!(server[0]["version"], "TLS 1.2", "{server}");
+    assert_eq!(server.as_array().unwrap().len(), 1, "{server}");
 }
 
 /// What a client keeps between two visits.

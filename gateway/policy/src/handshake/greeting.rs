@@ -61,17 +61,22 @@ impl TlsVersion {
             _ => None,
         }
     }
-}
 
-impl fmt::Display for TlsVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Ssl3 => "SSL 3.0",
             Self::Tls10 => "TLS 1.0",
             Self::Tls11 => "TLS 1.1",
             Self::Tls12 => "TLS 1.2",
             Self::Tls13 => "TLS 1.3",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
