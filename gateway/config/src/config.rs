@@ -193,7 +193,7 @@ pub struct CertificatePair {
     /// The certificate, then its intermediates.
     #[schemars(length(min = 1))]
     pub chain: PathBuf,
-    /// The private key; readable by its owner alone (0600).
+    /// The private key; readable by its owner alone (0600), or root's and readable by a group (0640).
     #[schemars(length(min = 1))]
     pub key: PathBuf,
 }

@@ -505,14 +505,14 @@ fn a_secret_must_be_there_and_private() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path
     };
-    let (private, group, missing) = (
+    let (private, others, missing) = (
         secret("private", 0o600),
-        secret("group", 0o640),
+        secret("others", 0o644),
         folder.path().join("missing"),
     );
     let cases = [
         (&private, None),
-        (&group, Some("secret-readable")),
+        (&others, Some("secret-readable")),
         (&missing, Some("file-unreadable")),
         (&folder.path().to_owned(), Some("not-a-file")),
     ];
@@ -541,9 +541,9 @@ fn a_secret_must_be_there_and_private() {
             assert_eq!(found, Vec::from_iter(expected), "{text}");
         }
     }
-    let group = group.display();
+    let others = others.display();
     let chain = format!(
-        "certificate: {{chain: {group}, key: {}}}",
+        "certificate: {{chain: {others}, key: {}}}",
         private.display()
     );
     assert_eq!(ids(&GOOD.replace("comment: \"\"", &chain)), [""; 0]);

@@ -71,6 +71,7 @@ pub(crate) struct Behind {
 pub(crate) struct Private {
     pub(crate) path: PathBuf,
     pub(crate) mode: u32,
+    pub(crate) owner: u32,
     pub(crate) kind: Kind,
 }
 
@@ -363,8 +364,14 @@ fn private(data: &Path, file: &Path, config: Option<&Config>) -> Vec<Private> {
     paths.sort_by(|one, other| one.0.cmp(&other.0));
     paths.dedup_by(|one, other| one.0 == other.0);
     let found = paths.into_iter().filter_map(|(path, kind)| {
-        let mode = std::fs::metadata(&path).ok()?.mode() & 0o777;
-        Some(Private { path, mode, kind })
+        let found = std::fs::metadata(&path).ok()?;
+        let (mode, owner) = (found.mode() & 0o777, found.uid());
+        Some(Private {
+            path,
+            mode,
+            owner,
+            kind,
+        })
     });
     found.collect()
 }

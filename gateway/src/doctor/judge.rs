@@ -345,7 +345,9 @@ fn private(all: &[Private], findings: &mut Vec<Finding>) {
         let mode = format!("{:04o}", one.mode);
         let values = [("path", &*path), ("mode", &mode)];
         let finding = match one.kind {
-            Kind::Secret if one.mode & 0o077 != 0 => Finding::new("secret-open", OpenDoor, &values),
+            Kind::Secret if !gateway_config::is_private(one.mode, one.owner) => {
+                Finding::new("secret-open", OpenDoor, &values)
+            }
             Kind::DataFolder if one.mode & 0o077 != 0 => Finding::new("data-open", Fault, &values),
             Kind::Configuration if one.mode & 0o022 != 0 => {
                 Finding::new("config-writable", OpenDoor, &values)

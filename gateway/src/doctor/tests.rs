@@ -81,6 +81,7 @@ fn private(mode: u32, kind: Kind) -> Private {
     Private {
         path: "data".into(),
         mode,
+        owner: 1000,
         kind,
     }
 }

@@ -93,8 +93,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Файл PEM: сам сертификат, за ним промежуточные.",
     ),
     (
-        "The private key; readable by its owner alone (0600).",
-        "Файл PEM с закрытым ключом; читать его может только владелец (0600).",
+        "The private key; readable by its owner alone (0600), or root's and readable by a group (0640).",
+        "Файл PEM с закрытым ключом; читать его может только владелец (0600) либо владелец root и одна группа (0640).",
     ),
     (
         "Default certificate; absent: the one in the data folder.",

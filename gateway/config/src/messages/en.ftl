@@ -61,7 +61,7 @@ not-a-password = { $file } does not hold a password: one line of UTF-8 text is e
 login-paths-unused = login_paths belong to authentication: upstream
 barcode-login-unused = barcode_login belongs to authentication: gateway
 index-without-barcode = barcode_index belongs to a barcode, and there is none
-secret-readable = { $file } can be read by others (mode { $mode }); 0600 is needed
+secret-readable = { $file } can be read by others (mode { $mode }); 0600 is needed; a file of root's may have 0640
 not-an-index-key = { $file } does not hold a key of 64 hexadecimal digits
 not-a-file = { $file } is not a file
 

@@ -61,7 +61,7 @@ not-a-password = в файле { $file } нет пароля: нужна одн�
 login-paths-unused = login_paths относится к authentication: upstream
 barcode-login-unused = barcode_login относится к authentication: gateway
 index-without-barcode = barcode_index относится к штрихкоду, а его нет
-secret-readable = { $file } доступен другим (права { $mode }); нужно 0600
+secret-readable = { $file } доступен другим (права { $mode }); нужно 0600, а файлу, который принадлежит root, можно и 0640
 not-an-index-key = в { $file } нет ключа из 64 шестнадцатеричных цифр
 not-a-file = { $file } не файл
 
