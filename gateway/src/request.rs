@@ -18,6 +18,7 @@ use std::{
 
 use backend_types::{ClientCertificates, DatabaseId, Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
+use gateway_certificates::validity;
 use gateway_policy::{
     ClientAddr,
     admit::Verdict,
@@ -86,6 +87,8 @@ struct Connection {
     accepted_here: AcceptedHere,
     /// That has shown a certificate of ours.
     device: Option<ShownDevice>,
+    /// Its TLS is older than what others than whitelisted clients may have.
+    for_whitelisted: bool,
 }
 
 /// What becomes of a request.
@@ -207,6 +210,7 @@ pub(crate) async fn serve(
         proven: None,
         accepted_here: AcceptedHere::default(),
         device: None,
+        for_whitelisted: false,
     };
     let over = over(connection.closing.clone(), connection.stopping.clone());
     let opened = tokio::select! {
@@ -386,7 +390,7 @@ impl Connection {
             return Ok(Step::Close);
         }
         if let Some(device) = &mut self.device {
-            let in_force = device.is_in_force(&self.worker.shared.trust.load());
+            let in_force = device.is_in_force(&self.worker.shared.trust.load(), validity::now());
             request.entry.device = Some(Arc::clone(&device.name));
             if !in_force {
                 return Err(Refusal::DeviceRevoked);
@@ -419,6 +423,10 @@ impl Connection {
         }
         if routed.database.https && !self.serving.https {
             return Err(Refusal::HttpsOnly);
+        }
+        // The server port's handshake asked whether any database whitelists the client.
+        if self.for_whitelisted && !self.is_whitelisted(&routed.database.id) {
+            return Err(Refusal::OldTls);
         }
         let asked = routed.database.client_certificates;
         if asked == ClientCertificates::Required && self.device.is_none() {
@@ -609,6 +617,12 @@ impl Connection {
             self.entered.connection.stands_as(standing);
         }
         verdict
+    }
+
+    /// Who has made the connection, whomever his requests name.
+    fn is_whitelisted(&self, database: &DatabaseId) -> bool {
+        let scope = Scope::Database(database.clone());
+        self.shared().admit(self.client, &scope).is_exempt()
     }
 
     fn standing(&self, database: &DatabaseId, client: ClientAddr) -> Standing {

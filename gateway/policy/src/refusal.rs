@@ -54,6 +54,8 @@ pub enum Refusal {
     RoleForbids,
     /// An https database asked for on a plain server port.
     HttpsOnly,
+    /// TLS older than 1.2, or as weak, with an address that the database does not whitelist.
+    OldTls,
     /// The database asks its clients for a certificate of their own, and this one has shown none.
     ClientCertificate,
     /// The certificate that this one has shown is in force no more.
@@ -126,9 +128,11 @@ impl Refusal {
             Self::Login(LoginFault::FormTooLong) | Self::BodyTooLarge => 413,
             Self::Login(_) => 400,
             Self::Unauthenticated(_) => 401,
-            Self::RoleForbids | Self::HttpsOnly | Self::ClientCertificate | Self::DeviceRevoked => {
-                403
-            }
+            Self::RoleForbids
+            | Self::HttpsOnly
+            | Self::OldTls
+            | Self::ClientCertificate
+            | Self::DeviceRevoked => 403,
             Self::NoSuchDatabase | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooManyFailures(_) | Self::DatabaseBudget(_) => 429,
@@ -187,6 +191,7 @@ impl Refusal {
             Self::Unauthenticated(_) => "refusal-unauthenticated",
             Self::RoleForbids => "refusal-forbidden",
             Self::HttpsOnly => "refusal-https-only",
+            Self::OldTls => "refusal-old-tls",
             Self::ClientCertificate => "refusal-client-certificate",
             Self::DeviceRevoked => "refusal-device-revoked",
             Self::TooManyFailures(_) => "refusal-too-many-failures",
@@ -236,6 +241,7 @@ impl Refusal {
             | Self::Unauthenticated(_)
             | Self::RoleForbids
             | Self::HttpsOnly
+            | Self::OldTls
             | Self::ClientCertificate
             | Self::TooManyFailures(_)
             | Self::DatabaseBudget(_)
@@ -279,6 +285,7 @@ impl Refusal {
             Self::Unauthenticated(why) => why.reason(),
             Self::RoleForbids => "role-forbids",
             Self::HttpsOnly => "https-only",
+            Self::OldTls => "old-tls",
             Self::ClientCertificate => "client-certificate",
             Self::DeviceRevoked => "device-revoked",
             Self::TooManyFailures(_) => "too-many-failures",
@@ -368,6 +375,7 @@ pub const ONE_OF_EACH: &[Refusal] = &[
     Refusal::Unauthenticated(Unauthenticated::WrongPassword),
     Refusal::RoleForbids,
     Refusal::HttpsOnly,
+    Refusal::OldTls,
     Refusal::ClientCertificate,
     Refusal::DeviceRevoked,
     Refusal::TooManyFailures(RetryAfter { seconds: 60 }),

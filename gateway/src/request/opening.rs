@@ -130,6 +130,7 @@ impl Connection {
                 let agreed = tls::agreed(tls.ssl());
                 self.shared()
                     .handshake_complete(self.client, &self.listener, agreed);
+                self.for_whitelisted = port.is_for_whitelisted(tls.ssl());
                 self.device = ShownDevice::of(tls.ssl());
                 if let Some(device) = &self.device {
                     let connection = &self.entered.connection;

@@ -90,14 +90,20 @@ fn is_in_force(context: &mut X509StoreContextRef, trust: &Trust) -> bool {
     admitted.is_ok()
 }
 
+/// By what a device was let in last.
+struct Admitted {
+    trust: Arc<Trust>,
+    /// Unix seconds; no handshake tells when one is resumed or stays open.
+    until: i64,
+}
+
 /// The device at the other end of a connection.
 pub(crate) struct ShownDevice {
     /// Of its certificate.
     pub(crate) serial: Arc<str>,
     /// As the list has it.
     pub(crate) name: Arc<str>,
-    /// Under which it was admitted last.
-    admitted: Option<Arc<Trust>>,
+    admitted: Option<Admitted>,
 }
 
 impl ShownDevice {
@@ -115,18 +121,59 @@ impl ShownDevice {
     }
 
     /// Whether it is let in by what holds now; looked up only where that has changed.
-    pub(crate) fn is_in_force(&mut self, now: &Arc<Trust>) -> bool {
+    pub(crate) fn is_in_force(&mut self, trust: &Arc<Trust>, now: i64) -> bool {
         let before = self.admitted.as_ref();
-        if before.is_some_and(|before| Arc::ptr_eq(before, now)) {
-            return true;
+        if let Some(before) = before.filter(|before| Arc::ptr_eq(&before.trust, trust)) {
+            return now <= before.until;
         }
-        match now.devices.admit_serial(&self.serial) {
-            Ok(device) => {
-                self.name = device.name.as_str().into();
-                self.admitted = Some(Arc::clone(now));
-                true
-            }
-            Err(_) => false,
-        }
+        let Ok(device) = trust.devices.admit_serial(&self.serial) else {
+            return false;
+        };
+        self.name = device.name.as_str().into();
+        self.admitted = Some(Admitted {
+            trust: Arc::clone(trust),
+            until: device.expires,
+        });
+        now <= device.expires
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_certificates::{Devices, devices::Device};
+
+    use super::*;
+
+    #[test]
+    fn a_device_that_has_shown_its_certificate_is_out_when_that_ends_or_is_revoked() {
+        let trust = |revoked| {
+            let device = Device {
+                name: "TSD 1".to_owned(),
+                serial: "0A".to_owned(),
+                issued: 0,
+                expires: 100,
+                revoked,
+            };
+            let devices = Devices {
+                devices: vec![device],
+            };
+            Arc::new(Trust {
+                root: None,
+                devices,
+            })
+        };
+        let shown = || ShownDevice {
+            serial: "0A".into(),
+            name: "0A".into(),
+            admitted: None,
+        };
+        let (now, mut open) = (trust(None), shown());
+        assert!(open.is_in_force(&now, 100));
+        assert_eq!(&*open.name, "TSD 1");
+        assert!(!open.is_in_force(&now, 101), "the one that stays open");
+        assert!(!shown().is_in_force(&now, 101), "a resumed one");
+        let (revoked, mut open) = (trust(Some(50)), shown());
+        assert!(open.is_in_force(&now, 60));
+        assert!(!open.is_in_force(&revoked, 60));
     }
 }

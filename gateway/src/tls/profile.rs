@@ -3,7 +3,7 @@
 use backend_types::TlsProfile;
 use openssl::{
     error::ErrorStack,
-    ssl::{SslContextBuilder, SslVersion},
+    ssl::{SslContextBuilder, SslRef, SslVersion},
 };
 
 /// A profile for one client: [`TlsProfile::Old`] is two of these.
@@ -42,6 +42,18 @@ const TRIPLE_DES: &str = "ECDHE-RSA-DES-CBC3-SHA:DES-CBC3-SHA";
 
 /// A `/` ends a class: who can do the first one is asked for it, though it take one more round.
 const GROUPS: &str = "X25519MLKEM768/X25519:secp256r1/secp384r1";
+
+/// Whether what was agreed on is more than [`Level::Intermediate`] would have.
+pub(super) fn is_old(ssl: &SslRef) -> bool {
+    match ssl.version2() {
+        Some(SslVersion::TLS1_3) => false,
+        Some(SslVersion::TLS1_2) => {
+            let agreed = ssl.current_cipher().map(|cipher| cipher.name());
+            !agreed.is_some_and(|agreed| CIPHERS.split(':').any(|good| good == agreed))
+        }
+        _ => true,
+    }
+}
 
 impl Level {
     pub(super) fn set(self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {

@@ -125,6 +125,40 @@ fn each_profile_speaks_its_versions_and_old_ones_only_with_whom_they_are_for() {
 }
 
 #[test]
+fn at_the_server_port_old_tls_reaches_only_databases_that_whitelist_the_address() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = Plan::new();
+    plan.front.server = (0, true);
+    plan.front.server_tls = "old";
+    let plan = plan
+        .with(database("a", &upstream, "intermediate"))
+        .with(database("b", &upstream, "intermediate"));
+    plan.front.list("a", "whitelist", "127.0.0.9");
+    let house = plan.start();
+    let server = house.server_address().to_string();
+    let status = |client: &str, id: &str, how: [&str; 3]| {
+        let bind = format!("{client}:0");
+        let asked = [&["-bind", &*bind, "-ign_eof"], &how[..]].concat();
+        let request = format!("GET /{id}/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let outcome = tool::s_client(&server, &asked, &request);
+        let (_, answer) = outcome.stdout.split_once("HTTP/1.1 ")?;
+        Some(answer[..3].to_owned())
+    };
+    let status = |client, id, how| status(client, id, how).unwrap_or_default();
+    let oldest = ["-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"];
+    let weak = ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"];
+    let current = ["-tls1_2", "-cipher", "DEFAULT"];
+    for old in [oldest, weak] {
+        assert_eq!(status("127.0.0.9", "a", old), "200", "{old:?}");
+        assert_eq!(status("127.0.0.9", "b", old), "403", "{old:?}");
+        assert_eq!(status("127.0.0.1", "a", old), "", "{old:?}");
+    }
+    assert_eq!(status("127.0.0.9", "b", current), "200");
+    assert_eq!(upstream.requests().len(), 3, "the refused went nowhere");
+    house.logged(&["\"request\"", "\"database.id\":\"b\"", "old-tls"]);
+}
+
+#[test]
 fn a_changed_profile_acts_on_new_connections_and_leaves_open_ones() {
     let upstream = RecordingUpstream::ok();
     let mut house = Plan::new()
