@@ -22,7 +22,8 @@ fn report() -> Value {
         "tls": "intermediate", "client_certificates": "off",
         "authentication": "gateway", "barcode_login": false, "port": 9706,
         "account": {"used": "none", "sent": false}, "compress": false, "users": 1,
-        "connections": 0, "lists": [], "certificates": [certificate]});
+        "connections": 0, "lists": [], "certificates": [certificate],
+        "tls_spoken": {"agreed": [], "old_clients": []}});
     merge(&mut database, &port);
     json!({"version": "0.1.0", "openssl": "OpenSSL", "pid": 1, "renewals": [],
         "config": {"file": "gateway.yaml", "faults": [], "warnings": []},
@@ -178,7 +179,8 @@ fn what_the_gateway_says_of_itself_is_weighed() {
     let faulty = facts(|report| report["config"]["faults"] = json!(["gateway.yaml:1: x"]));
     check(&faulty, "config", Fault, Grade::C);
     let server = json!({"port": 10501, "https": false, "in_force": {"port": 10501, "https": false},
-        "address": "[::]:10501", "state": "open"});
+        "address": "[::]:10501", "state": "open",
+        "tls_spoken": {"agreed": [], "old_clients": []}});
     let plain = facts(move |report| report["server"] = server);
     check(&plain, "server-https-off", Fault, Grade::C);
 }
