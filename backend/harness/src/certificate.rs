@@ -139,6 +139,12 @@ impl Authority {
 }
 
 fn write_key(file: &Path, key: &PKey<Private>) {
+    write_private(file, &key.private_key_to_pem_pkcs8().unwrap());
+}
+
+/// A file that nobody else may read.
+#[track_caller]
+pub fn write_private(file: &Path, bytes: &[u8]) {
     let mut options = fs::OpenOptions::new();
     let mut file = options
         .create(true)
@@ -147,7 +153,7 @@ fn write_key(file: &Path, key: &PKey<Private>) {
         .mode(0o600)
         .open(file)
         .unwrap();
-    std::io::Write::write_all(&mut file, &key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
 }
 
 fn fresh_key() -> PKey<Private> {

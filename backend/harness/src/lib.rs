@@ -42,7 +42,7 @@ use std::{
 };
 
 pub use acme_stub::AcmeStub;
-pub use certificate::{Authority, Issued};
+pub use certificate::{Authority, Issued, write_private};
 pub use client::{Client, Dial};
 pub use clock::Clock;
 pub use gateway::Gateway;

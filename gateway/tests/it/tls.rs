@@ -4,7 +4,6 @@
 use std::{
     fs,
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -66,15 +65,7 @@ fn install(data: &Path, all: &[&Issued]) {
         pem.extend(fs::read(&one.key).unwrap());
         pem.extend(fs::read(&one.chain).unwrap());
     }
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(folder.join("certificate.pem"))
-        .unwrap();
-    std::io::Write::write_all(&mut file, &pem).unwrap();
+    harness::write_private(&folder.join("certificate.pem"), &pem);
 }
 
 #[test]
