@@ -492,8 +492,9 @@ fn sign(
 /// A common name that looks like a DNS name is taken for one where there is no other, and the root
 /// may not permit it: the space keeps an address from that.
 fn holder(names: &[Name]) -> String {
-    let dns = names.iter().find(|name| matches!(name, Name::Dns(_)));
-    match (dns, names.first()) {
+    let dns = |name: &&Name| matches!(name, Name::Dns(_));
+    let outside = names.iter().find(|name| dns(name) && !name.is_loopback());
+    match (outside.or(names.iter().find(dns)), names.first()) {
         (Some(dns), _) => dns.to_string(),
         (None, Some(ip)) => format!("Smarts Gateway {ip}"),
         (None, None) => "Smarts Gateway".to_owned(),

@@ -55,7 +55,9 @@ pub fn self_signed(wish: &Wish) -> Result<Vec<Pair>, MakeError> {
 
 fn self_signed_pair(names: &[Name], kind: KeyKind) -> Result<Pair, MakeError> {
     let key = kind.generate()?;
-    let subject = common_name(&names.first().map(Name::to_string).unwrap_or_default())?;
+    let outside = names.iter().find(|name| !name.is_loopback());
+    let holder = outside.or(names.first()).map(Name::to_string);
+    let subject = common_name(&holder.unwrap_or_default())?;
     let mut builder = builder(LEAF_DAYS)?;
     builder.set_subject_name(&subject)?;
     builder.set_issuer_name(&subject)?;

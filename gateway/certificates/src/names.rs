@@ -45,6 +45,15 @@ impl Name {
         names.join(", ")
     }
 
+    /// By which a machine calls itself, and nobody else calls it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Dns(name) => name == "localhost",
+            Self::Ip(ip) => ip.is_loopback(),
+        }
+    }
+
     /// The names of a certificate: its alternative names, and nothing else (RFC 9525, 2).
     #[must_use]
     pub fn of(certificate: &X509Ref) -> Vec<Self> {

@@ -148,13 +148,10 @@ impl Cert {
                 chain_incomplete_ok,
             } => {
                 let slot = place.slot(session)?;
-                let files: Result<Vec<File>, Failure> = files
-                    .iter()
-                    .chain(&key)
-                    .map(|file| read(file, session))
-                    .collect();
+                let files = files.iter().map(|file| read(file, session));
                 let import = Import {
-                    files: files?,
+                    files: files.collect::<Result<Vec<File>, Failure>>()?,
+                    key: key.map(|file| read(&file, session)).transpose()?,
                     password: match password {
                         true => Some(secret::once(session, "cert-password")?),
                         false => None,

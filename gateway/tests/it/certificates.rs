@@ -450,6 +450,27 @@ fn an_answer_finds_the_key_of_its_request_and_another_request_destroys_nothing()
         "",
         "cert-no-key",
     );
+    let other_key = shop.path("other.key");
+    let curve = "ec_paramgen_curve:P-256";
+    shop.openssl(&[
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        curve,
+        "-out",
+        &other_key,
+    ]);
+    let foreign = [
+        "import",
+        "--database",
+        "a",
+        &own_root,
+        &answer,
+        "--key",
+        &other_key,
+    ];
+    shop.refuses(&foreign, "", "cert-key-mismatch");
     let imported = shop.cert(&["import", "--database", "a", &own_root, &answer], "");
     let dial = Dial::tls(shop.house.address("a"), own_root.as_ref());
     assert_eq!(dial.get("/x", &[]).text(), "ok");

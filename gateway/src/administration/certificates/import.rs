@@ -22,6 +22,8 @@ use crate::administration::{Administration, Refused, blocking};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Import {
     pub(crate) files: Vec<File>,
+    /// Given as the key: it must be the one.
+    pub(crate) key: Option<File>,
     pub(crate) password: Option<String>,
     /// It must cover these.
     pub(crate) names: Vec<Name>,
@@ -93,7 +95,8 @@ impl Administration {
 }
 
 fn read(import: &Import) -> Result<Found, Fault> {
-    let files = import.files.iter().map(|file| {
+    // The key last: `take` looks for it there.
+    let files = import.files.iter().chain(&import.key).map(|file| {
         let bytes = openssl::base64::decode_block(&file.base64);
         let damaged = |_fault| Fault::Damaged {
             file: file.name.clone(),
@@ -139,6 +142,17 @@ fn take(
         answers,
         notes,
     } = judge::judge(found, &expected).map_err(unfit)?;
+    if import.key.is_some() {
+        // It was read last. A request that waits may have the right one, and was not meant.
+        let given = found.keys.last();
+        let is_the_one = |pair: &Arc<Pair>| given.is_some_and(|key| pair.key().public_eq(key));
+        if let Some(pair) = certificate.main()
+            && !certificate.pairs().iter().any(is_the_one)
+        {
+            let holder = pair.holder();
+            return Err(unfit(Fault::KeyMismatch { holder }));
+        }
+    }
     let mut notes: Vec<String> = notes.iter().map(|one| speaker.judged(one)).collect();
     let mut pairs = certificate.pairs().to_vec();
     // What is there and does not load is replaced like anything else.

@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use serde_json::json;
+
 use super::parsed;
 use crate::{
     administration::certificates::page::{Made, Wish},
@@ -40,7 +42,8 @@ impl Page {
                 &[("file", &name), ("cause", &cause)],
             )
         })?;
-        session.show(&made, |made| {
+        let written = json!({"file": file, "fingerprints": made.fingerprints});
+        session.show(&written, |_| {
             out!("{}", session.say("cert-page-written", &[("file", &name)]));
             for one in &made.fingerprints {
                 out!("");
