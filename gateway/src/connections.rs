@@ -90,6 +90,8 @@ pub(crate) struct Standing {
     pub(crate) family: Option<FamilyId>,
     /// It has no next answer either, that could tell the client to come back.
     pub(crate) websocket: bool,
+    /// A WebSocket for which nobody had to log in, because the database asked nobody.
+    pub(crate) unasked: bool,
     /// Serial number of the certificate that the client has shown.
     pub(crate) device: Option<Arc<str>>,
 }
@@ -102,6 +104,7 @@ impl Standing {
             login: None,
             family: None,
             websocket: false,
+            unasked: false,
             device: None,
         }
     }

@@ -550,6 +550,7 @@ impl Connection {
             true => format!("/{}{target}", database.id),
             false => target.into_owned(),
         };
+        let unasked = matches!(passage, Passage::Unasked);
         let (caller, authorization, attempt) = match passage {
             Passage::Caller(caller) => (Some(caller), Authorization::Ends, None),
             Passage::JudgedUpstream(attempt) => (None, Authorization::Passes, attempt),
@@ -571,6 +572,7 @@ impl Connection {
         if head.upgrade_websocket() {
             let mut standing = self.standing(&database.id, request.client);
             standing.websocket = true;
+            standing.unasked = unasked && to == Target::Data;
             if let Some(caller) = &caller {
                 (standing.login, standing.family) = (caller.login.clone(), caller.family);
             }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use backend_types::DatabaseId;
+use backend_types::{ClientCertificates, DatabaseId};
 use gateway_certificates::devices::Trust;
 use gateway_policy::{
     ClientAddr, Moment,
@@ -31,7 +31,7 @@ use crate::{
     certificate_page::Notice,
     clock::Clock,
     connections::{Connections, Scope},
-    directory::{Database, Directory},
+    directory::{Authentication, Database, Directory},
     handshake::Failed,
     listeners::Listener,
     login::Logins,
@@ -160,8 +160,16 @@ impl Shared {
             let device = standing.device.as_deref();
             let device_ended =
                 device.is_some_and(|serial| trust.devices.admit_serial(serial).is_err());
+            // A request would be asked again; a WebSocket has none to come.
+            let asked_by_now = database.is_some_and(|database| {
+                let certificate = standing.device.is_none()
+                    && database.client_certificates == ClientCertificates::Required;
+                let login = standing.unasked && database.authentication != Authentication::None;
+                standing.websocket && (certificate || login)
+            });
             login_ended
                 || device_ended
+                || asked_by_now
                 || (!gone && self.admit(standing.client, &standing.scope).is_blocked())
         });
         if closed > 0 {
@@ -262,33 +270,27 @@ impl Shared {
         let offered = hello.offered.map(|version| version.to_string());
         let offered = offered.unwrap_or_default();
         let server_name = hello.server_name.unwrap_or_default();
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "security",
+                    {
+                        client.addr = %client,
+                        port = %listener.holder,
+                        reason,
+                        tls.offered = offered,
+                        tls.server_name = server_name,
+                        fault = %failed.words,
+                    },
+                    "TLS handshake failed"
+                )
+            };
+        }
         if fault.is_noise() {
             // Scanners come by the thousand; the counter has them all.
-            tracing::debug!(
-                target: "security",
-                {
-                    client.addr = %client,
-                    port = %listener.holder,
-                    reason,
-                    tls.offered = offered,
-                    tls.server_name = server_name,
-                    fault = %failed.words,
-                },
-                "TLS handshake failed"
-            );
+            tell!(debug);
         } else if self.sampling().line(client.into(), reason, now) {
-            tracing::info!(
-                target: "security",
-                {
-                    client.addr = %client,
-                    port = %listener.holder,
-                    reason,
-                    tls.offered = offered,
-                    tls.server_name = server_name,
-                    fault = %failed.words,
-                },
-                "TLS handshake failed"
-            );
+            tell!(info);
         }
     }
 

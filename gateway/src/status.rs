@@ -502,7 +502,7 @@ impl Status {
             comment: database.comment.clone(),
             source: database.source.to_string(),
             mode: database.mode,
-            warnings: warnings::of(database, self.shared.trust.load().root.is_some(), language),
+            warnings: warnings::of(database, &self.shared.trust.load(), language),
             https: database.https,
             tls: database.tls,
             client_certificates: database.client_certificates,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use backend_types::{ClientCertificates, PrintAuthentication, TlsProfile};
+use gateway_certificates::devices::Trust;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,8 +24,8 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
-/// `has_root`: there is an authority of our own.
-pub(crate) fn of(database: &Database, has_root: bool, language: Language) -> Vec<Warning> {
+/// `trust`: by which client certificates are judged.
+pub(crate) fn of(database: &Database, trust: &Trust, language: Language) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code: &str, values: &[(&'static str, &str)]| {
         warnings.push(Warning {
@@ -42,8 +43,15 @@ pub(crate) fn of(database: &Database, has_root: bool, language: Language) -> Vec
             warn("client-certificates-without-https", &[]);
         }
     }
-    if database.client_certificates == ClientCertificates::Required && !has_root {
-        warn("client-certificates-without-root", &[]);
+    let certificates = database.client_certificates;
+    match &trust.fault {
+        Some(fault) if certificates != ClientCertificates::Off => {
+            warn("client-certificates-unreadable", &[("fault", fault)]);
+        }
+        None if certificates == ClientCertificates::Required && trust.root.is_none() => {
+            warn("client-certificates-without-root", &[]);
+        }
+        Some(_) | None => {}
     }
     let old = match database.tls {
         TlsProfile::Old => Some("tls-old"),

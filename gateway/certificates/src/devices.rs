@@ -62,6 +62,8 @@ pub struct Trust {
     /// The one trust anchor; `None`: no client certificate is any good.
     pub root: Option<X509>,
     pub devices: Devices,
+    /// Why the list, or the root, could not be read: nobody stands in it then.
+    pub fault: Option<String>,
 }
 
 /// What stands against a device that the root vouches for.
@@ -141,11 +143,19 @@ impl Authority {
         serde_json::from_slice(&bytes).map_err(|source| AuthorityError::Json { file, source })
     }
 
-    /// Root and devices as they lie on disk.
-    pub fn trust(&self) -> Result<Trust, AuthorityError> {
-        let root = self.root()?.map(|Root { certificate, .. }| certificate);
-        let devices = self.devices()?;
-        Ok(Trust { root, devices })
+    /// Root and devices as they lie on disk. What cannot be read lets no device in.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        let mut trust = Trust::default();
+        match self.root() {
+            Ok(root) => trust.root = root.map(|Root { certificate, .. }| certificate),
+            Err(fault) => trust.fault = Some(fault.to_string()),
+        }
+        match self.devices() {
+            Ok(devices) => trust.devices = devices,
+            Err(fault) => trust.fault = Some(fault.to_string()),
+        }
+        trust
     }
 
     /// A key and a certificate for a device; it stands in the list when this returns.
@@ -278,7 +288,7 @@ mod tests {
         let done = place.authority.revoke_devices("ТСД 1").unwrap();
         assert_eq!(done.len(), 1);
         assert!(place.authority.revoke_devices("ТСД 1").unwrap().is_empty());
-        let trust = place.authority.trust().unwrap();
+        let trust = place.authority.trust();
         assert_eq!(trust.devices.admit(revoked.leaf()), Err(Objection::Revoked));
         let admitted = trust.devices.admit(other.leaf()).unwrap();
         assert_eq!(admitted.name, "ТСД 2");
@@ -315,10 +325,10 @@ mod tests {
         let place = Place::new(&[]);
         place.add("ТСД 1");
         fs::write(place.authority.devices_file(), "{").unwrap();
-        assert!(matches!(
-            place.authority.trust(),
-            Err(AuthorityError::Json { .. })
-        ));
+        let trust = place.authority.trust();
+        assert!(trust.root.is_some());
+        assert_eq!(trust.devices, Devices::default());
+        assert!(trust.fault.unwrap().contains("devices.json"));
         // Nothing is forgotten by writing over it.
         let added = place.authority.add_device("ТСД 2", 1, RootKey::Kept);
         assert!(added.is_err());

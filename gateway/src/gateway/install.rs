@@ -64,17 +64,13 @@ impl World {
     pub(crate) async fn trust_changed(&self) {
         let authority = self.authority();
         let read = tokio::task::spawn_blocking(move || authority.trust()).await;
-        let trust = match read {
-            Ok(Ok(trust)) => trust,
-            Ok(Err(fault)) => {
-                tracing::error!(%fault, "no client certificate is taken");
-                Trust::default()
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "no client certificate is taken");
-                Trust::default()
-            }
-        };
+        let trust = read.unwrap_or_else(|broken| Trust {
+            fault: Some(broken.to_string()),
+            ..Trust::default()
+        });
+        if let Some(fault) = &trust.fault {
+            tracing::error!(fault, "no client certificate is taken");
+        }
         let trust = Arc::new(trust);
         let before = self.shared.trust.swap(Arc::clone(&trust));
         self.shared.reconsider_connections();

@@ -179,6 +179,7 @@ warning-https-off = https is off: everything is sent in the clear
 warning-tls-old = OUTDATED ENCRYPTION: whitelisted addresses may speak TLS 1.0 and 1.1, which is broken; keep the whitelist short and go back to intermediate as soon as the last old terminal is replaced
 warning-tls-old-for-everyone = OUTDATED ENCRYPTION FOR EVERYBODY: any address may speak TLS 1.0 and 1.1, which is broken, and whoever stands between may make others speak it; use old with a whitelist instead
 warning-tls-old-without-rsa = tls is old, and the certificate has no RSA key: most terminals of that age know no other; install an RSA one beside it
+warning-client-certificates-unreadable = the certificates of devices cannot be judged, so no device is let in: { $fault }. Put the file back from a copy; the next `gateway cert device` command or a restart reads it again
 warning-client-certificates-without-root = client certificates are required, and there is no authority of our own to issue them: nobody gets in; make one with gateway cert authority
 warning-client-certificates-without-https = client certificates are asked for, and https is off: nobody can show one
 warning-authentication-off = authentication is off: whoever reaches the port is served

@@ -160,6 +160,7 @@ mod tests {
             Arc::new(Trust {
                 root: None,
                 devices,
+                fault: None,
             })
         };
         let shown = || ShownDevice {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use harness::{Authority, Database, RecordingUpstream, tool};
+use harness::{Authority, Database, Dial, RecordingUpstream, tool};
 use serde_json::Value;
 
 use crate::house::{House, Plan};
@@ -255,4 +255,87 @@ fn resumption_gets_nobody_past_a_certificate() {
             Answered(403)
         );
     }
+}
+
+#[test]
+fn what_a_database_asks_from_now_on_ends_the_websockets_that_were_not_asked() {
+    let upstream = RecordingUpstream::start(|exchange| {
+        exchange.raw(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )?;
+        exchange.echo()
+    });
+    let mut plan = Plan::new();
+    let user = plan.user("ivan", "mobile-user", "Correct-1");
+    for id in ["certificate", "login", "neither"] {
+        plan = plan.with(Database {
+            https: true,
+            ..Database::new(id, upstream.url())
+        });
+    }
+    let mut house = plan.start();
+    let open = |id: &str| {
+        let mut client = Dial::tls_blindly(house.address(id)).open();
+        let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+        let bytes = client.request("GET", "/socket", &upgrade, b"");
+        client.send(bytes);
+        assert_eq!(client.response().status(), 101);
+        client
+    };
+    let [mut certificate, mut login, mut neither] = ["certificate", "login", "neither"].map(open);
+    house.change(|front| {
+        front.databases[0].client_certificates = "required";
+        front.databases[1].authentication = "gateway";
+        front.databases[1].users = vec![user];
+    });
+    assert!(certificate.ends_silently().unwrap());
+    assert!(login.ends_silently().unwrap());
+    neither.send(b"hi");
+    assert_eq!(neither.read_exactly(2), b"hi");
+}
+
+#[test]
+fn a_damaged_list_of_devices_is_told_by_its_name_and_lets_nobody_in() {
+    let shop = Shop::open();
+    let good = shop.device("TSD 1");
+    let list = shop.house.front.data.join("tls/authority/devices.json");
+    let kept = fs::read(&list).unwrap();
+    fs::write(&list, "{").unwrap();
+    let added = shop.house.command(&["cert", "device", "add", "TSD 2"]);
+    assert_eq!(added.code, Some(1), "{added:?}");
+    let visit = || shop.visit(shop.at("required"), "/", Some(&good), &[]);
+    assert_eq!(visit(), Answered(200), "what was read before holds");
+    let Shop {
+        house,
+        folder,
+        upstream,
+    } = shop;
+    let shop = Shop {
+        house: house.killed_and_started_again(),
+        folder,
+        upstream,
+    };
+    assert_eq!(
+        shop.visit(shop.at("required"), "/", Some(&good), &[]),
+        Alert("revoked")
+    );
+    let warnings = shop.house.state("required")["warnings"].to_string();
+    assert!(
+        warnings.contains("client-certificates-unreadable"),
+        "{warnings}"
+    );
+    assert!(warnings.contains("devices.json"), "{warnings}");
+    fs::write(&list, kept).unwrap();
+    shop.done(&[
+        "cert",
+        "device",
+        "add",
+        "TSD 2",
+        "--to",
+        shop.folder.join("2.p12").to_str().unwrap(),
+    ]);
+    assert_eq!(
+        shop.visit(shop.at("required"), "/", Some(&good), &[]),
+        Answered(200)
+    );
 }
