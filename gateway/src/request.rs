@@ -1,14 +1,14 @@
 //! The way of one connection and its requests, top to bottom.
 //!
 //! [`opening`]: PROXY header → address admitted → first byte → TLS. Then, for every request: head →
-//! route → lists → login endpoints answered here → authenticate → authorise → forward. This file
-//! calls the decisions in that order and takes none itself; what they decide lies in
+//! route ([`routed`]) → lists → login endpoints answered here → authenticate → authorise →
+//! forward. This file calls the decisions in that order and takes none itself; what they decide lies in
 //! `gateway-policy`, what they know in `shared`. Nothing before [`forward`] needs pingora.
 
 mod opening;
+mod routed;
 
 use std::{
-    borrow::Cow,
     mem,
     net::IpAddr,
     pin::{Pin, pin},
@@ -28,8 +28,7 @@ use gateway_policy::{
     ports::Holder,
     proxy_protocol::client_by_forwarded_for,
     refusal::Refusal,
-    rights::Rights,
-    route::{Judged, Place, split_database},
+    route::split_database,
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -38,6 +37,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
+use self::routed::Routed;
 use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
@@ -108,78 +108,6 @@ enum Passage {
     JudgedUpstream(Option<UpstreamAttempt>),
     /// Nobody has to log in.
     Unasked,
-}
-
-/// A request whose database is known.
-struct Routed<'a> {
-    database: Arc<Database>,
-    to: Target,
-    /// Path and query inside the database.
-    target: Cow<'a, str>,
-}
-
-impl Routed<'_> {
-    fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(&*self.target, |(path, _)| path)
-    }
-
-    fn query(&self) -> Option<&str> {
-        self.target.split_once('?').map(|(_, query)| query)
-    }
-
-    /// The page for people and the login endpoints; `None`: it is not for us to answer.
-    fn answered_here(&self, head: &Head<'_>, language: Language) -> Option<Result<Step, Refusal>> {
-        let database = &self.database;
-        let ours = matches!(database.upstream, Upstream::Backend(_));
-        // Where we ask nobody, an existing server's own page and logins are its own business.
-        let asked_by_us = match database.authentication {
-            Authentication::Gateway => true,
-            Authentication::None => ours,
-            Authentication::Upstream => false,
-        };
-        if self.to == Target::Print || !asked_by_us {
-            return None;
-        }
-        let place = Place::of(self.path());
-        if place == Place::Human && is_read(head) {
-            let page = page::home(language, Some(&database.name));
-            return Some(Ok(Step::Answer(Answer::page(page))));
-        }
-        let authorization = head.header("authorization");
-        let ask = Ask::of(database, place, head.method(), self.query(), authorization)?;
-        Some(ask.map(|ask| Step::LogIn(Arc::clone(database), ask)))
-    }
-
-    /// Role × method × path, on the path that every upstream reads alike.
-    fn authorise(&self, passage: &Passage, method: &str) -> Result<(), Refusal> {
-        let database = &self.database;
-        // It would send the service account, which the client must not know, back to him.
-        let echoes = method.eq_ignore_ascii_case("TRACE");
-        if self.to == Target::Data && database.account.sent.is_some() && echoes {
-            return Err(Refusal::RoleForbids);
-        }
-        if self.to == Target::Print || database.rights == Rights::Pass {
-            return Ok(());
-        }
-        let role = match passage {
-            Passage::Caller(caller) => caller.role,
-            // Everybody is an administrator of our backend, and no more than one from afar.
-            Passage::Unasked if matches!(database.upstream, Upstream::Backend(_)) => {
-                Role::Administrator
-            }
-            // The existing server's rights, or no role that could forbid.
-            Passage::JudgedUpstream(_) | Passage::Unasked => return Ok(()),
-        };
-        let judged = Judged::of(self.path()).ok_or(Refusal::AmbiguousPath)?;
-        let api = match Place::of(self.path()) {
-            Place::Api(rest) => Some(Judged::of(rest).ok_or(Refusal::AmbiguousPath)?),
-            _ => None,
-        };
-        let may = database.rights.allow(role, method, &judged, api.as_ref());
-        may.then_some(()).ok_or(Refusal::RoleForbids)
-    }
 }
 
 /// Serves one connection to its end.
