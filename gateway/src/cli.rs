@@ -14,7 +14,10 @@ use std::{
 };
 
 use backend_types::Language;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind as Misuse},
+};
 use clap_complete::Shell;
 use serde::Serialize;
 use words::command_line;
@@ -185,7 +188,20 @@ pub(crate) fn main() -> ExitCode {
 fn parsed(language: Language) -> Result<(Arguments, Vec<Arguments>), clap::Error> {
     let given: Vec<OsString> = std::env::args_os().collect();
     let parse = |line: &[OsString]| {
-        Arguments::from_arg_matches(&commands(language).try_get_matches_from(line)?)
+        let matches = commands(language).try_get_matches_from(line)?;
+        let mut arguments = Arguments::from_arg_matches(&matches)?;
+        // Before the word it is `run`'s all the same; another word would do without it in silence.
+        if let Some(config) = arguments
+            .run
+            .config
+            .take_if(|_| arguments.command.is_some())
+        {
+            match &mut arguments.command {
+                Some(Command::Run(run)) if run.config.is_none() => run.config = Some(config),
+                _ => return Err(unknown_argument("--config", language)),
+            }
+        }
+        Ok(arguments)
     };
     let is = |place: usize, word: &str| given.get(place).is_some_and(|given| given == word);
     if !is(1, "database") {
@@ -196,6 +212,13 @@ fn parsed(language: Language) -> Result<(Arguments, Vec<Arguments>), clap::Error
     let words = first.get(..3).unwrap_or(first);
     let further = parts.map(|part| parse(&[words, part].concat()));
     Ok((parse(first)?, further.collect::<Result<_, _>>()?))
+}
+
+fn unknown_argument(argument: &str, language: Language) -> clap::Error {
+    let mut fault = clap::Error::new(Misuse::UnknownArgument).with_cmd(&commands(language));
+    let argument = ContextValue::String(argument.to_owned());
+    fault.insert(ContextKind::InvalidArg, argument);
+    fault
 }
 
 fn carry_out(arguments: Arguments, further: Vec<Arguments>, language: Language) -> u8 {

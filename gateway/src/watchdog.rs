@@ -329,13 +329,13 @@ impl Probes {
         }
     }
 
-    /// Whether a connection from there is ours.
-    pub(crate) fn is_ours(&self, peer: SocketAddr) -> bool {
+    /// As whom a connection from there comes; `None`: it is none of ours.
+    pub(crate) fn of(&self, peer: SocketAddr) -> Option<Client> {
         if self.count.load(Ordering::Acquire) == 0 {
-            return false;
+            return None;
         }
         let source = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        self.sources().contains_key(&source)
+        self.sources().get(&source).copied()
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {
@@ -358,14 +358,15 @@ mod tests {
     fn a_probe_is_ours_from_its_very_address_and_port_and_only_while_it_runs() {
         let probes = Probes::default();
         let source: SocketAddr = "127.0.0.1:40000".parse().unwrap();
-        assert!(!probes.is_ours(source));
+        assert_eq!(probes.of(source), None);
         let expected = probes.expect(source, Client::Current);
-        assert!(probes.is_ours(source));
-        assert!(probes.is_ours("[::ffff:127.0.0.1]:40000".parse().unwrap()));
+        assert_eq!(probes.of(source), Some(Client::Current));
+        let mapped = "[::ffff:127.0.0.1]:40000".parse().unwrap();
+        assert_eq!(probes.of(mapped), Some(Client::Current));
         for other in ["127.0.0.1:40001", "127.0.0.2:40000", "[::1]:40000"] {
-            assert!(!probes.is_ours(other.parse().unwrap()), "{other}");
+            assert_eq!(probes.of(other.parse().unwrap()), None, "{other}");
         }
         drop(expected);
-        assert!(!probes.is_ours(source));
+        assert_eq!(probes.of(source), None);
     }
 }

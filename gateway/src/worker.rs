@@ -122,10 +122,12 @@ fn greet(
     peer: SocketAddr,
 ) {
     let shared = &worker.shared;
-    if shared.watchdog.probes.is_ours(peer) {
+    if let Some(probe) = shared.watchdog.probes.of(peer) {
         // Whatever the lists say: a handshake, and nothing else.
         if let Some(port) = listener.serving().tls.clone() {
-            tokio::spawn(async move { drop(tls::accept_probe(port.for_client(false), tcp).await) });
+            tokio::spawn(async move {
+                drop(tls::accept_probe(port.for_client(probe.is_whitelisted()), tcp).await)
+            });
         }
         return;
     }

@@ -18,7 +18,7 @@ const CONTROL_ENDS_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Clone, clap::Args)]
 pub(super) struct Run {
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 }
 
 pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcome {

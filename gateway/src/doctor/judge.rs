@@ -359,7 +359,7 @@ fn private(all: &[Private], findings: &mut Vec<Finding>) {
         };
         findings.push(finding);
     }
-    if good == all.len() {
+    if good > 0 && good == all.len() {
         let count = good.to_string();
         findings.push(Finding::new("files-good", Good, &[("count", &count)]));
     }

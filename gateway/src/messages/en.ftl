@@ -167,6 +167,7 @@ watchdog-client-current = a current client
 watchdog-client-by-address = a client that dials the address
 watchdog-client-old-android = an old Android
 watchdog-client-windows-ce = a Windows CE
+watchdog-client-whitelisted-ce = a whitelisted Windows CE
 watchdog-unreachable = The port cannot be reached from this machine itself: { $cause }.
 watchdog-refused = { $client } gets no TLS here: { $cause }.
 watchdog-other-certificate = { $client } is shown another certificate than the one installed: SHA-256 { $thumbprint }. Reload the gateway: systemctl reload smarts-gateway.

@@ -167,6 +167,7 @@ watchdog-client-current = современный клиент
 watchdog-client-by-address = клиент, который обращается по адресу
 watchdog-client-old-android = старый Android
 watchdog-client-windows-ce = Windows CE
+watchdog-client-whitelisted-ce = Windows CE из белого списка
 watchdog-unreachable = Порт недоступен даже с этой машины: { $cause }.
 watchdog-refused = { $client }: соединение TLS не устанавливается: { $cause }.
 watchdog-other-certificate = { $client } получает не тот сертификат, который установлен: SHA-256 { $thumbprint }. Перечитайте конфигурацию шлюза: systemctl reload smarts-gateway.

@@ -60,12 +60,15 @@ pub(crate) enum Finding {
     OldTlsSpoken,
 }
 
-/// Whether `profile` is for this client, whom no list names.
+/// Whether `profile` is for this client.
 fn is_for(profile: TlsProfile, client: Client) -> bool {
     match client {
         Client::Current | Client::ByAddress => true,
         Client::OldAndroid => profile != TlsProfile::Modern,
         Client::WindowsCe => profile == TlsProfile::OldForEveryone,
+        Client::WhitelistedCe => {
+            matches!(profile, TlsProfile::Old | TlsProfile::OldForEveryone)
+        }
     }
 }
 
@@ -170,7 +173,7 @@ mod tests {
     fn good() -> Vec<(Client, Outcome)> {
         Client::ALL
             .map(|client| match client {
-                Client::WindowsCe => (client, refused()),
+                Client::WindowsCe | Client::WhitelistedCe => (client, refused()),
                 _ => (client, served("A")),
             })
             .to_vec()
@@ -196,10 +199,10 @@ mod tests {
     #[test]
     fn a_client_is_to_be_served_by_the_profiles_that_are_for_it_and_by_no_other() {
         for (profile, served_to) in [
-            (TlsProfile::Modern, [true, true, false, false]),
-            (TlsProfile::Intermediate, [true, true, true, false]),
-            (TlsProfile::Old, [true, true, true, false]),
-            (TlsProfile::OldForEveryone, [true; 4]),
+            (TlsProfile::Modern, [true, true, false, false, false]),
+            (TlsProfile::Intermediate, [true, true, true, false, false]),
+            (TlsProfile::Old, [true, true, true, false, true]),
+            (TlsProfile::OldForEveryone, [true; 5]),
         ] {
             let outcome = |good| if good { served("A") } else { refused() };
             let as_meant = Client::ALL.into_iter().zip(served_to.map(outcome));
@@ -219,7 +222,12 @@ mod tests {
         let with = |place: usize, outcome: Outcome| {
             let mut outcomes = good();
             outcomes[place].1 = outcome;
-            judge(TlsProfile::Old, &["A"], Some(&Trust::Public), &outcomes)
+            judge(
+                TlsProfile::Intermediate,
+                &["A"],
+                Some(&Trust::Public),
+                &outcomes,
+            )
         };
         let other = Finding::OtherCertificate {
             client: Client::OldAndroid,
@@ -237,7 +245,7 @@ mod tests {
             issuer: "Upper".to_owned(),
             url: Some("http://a/".to_owned()),
         };
-        let found = judge(TlsProfile::Old, &["A"], Some(&trust), &good());
+        let found = judge(TlsProfile::Intermediate, &["A"], Some(&trust), &good());
         assert!(matches!(&*found, [Finding::ChainIncomplete { .. }]));
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum Client {
     OldAndroid,
     /// TLS 1.0.
     WindowsCe,
+    /// The same, served as one that the whitelist names.
+    WhitelistedCe,
 }
 
 /// What came.
@@ -57,11 +59,12 @@ pub(super) enum ProbeFault {
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Current,
         Self::ByAddress,
         Self::OldAndroid,
         Self::WindowsCe,
+        Self::WhitelistedCe,
     ];
 
     pub(crate) fn word(self) -> &'static str {
@@ -70,7 +73,12 @@ impl Client {
             Self::ByAddress => "by-address",
             Self::OldAndroid => "old-android",
             Self::WindowsCe => "windows-ce",
+            Self::WhitelistedCe => "whitelisted-ce",
         }
+    }
+
+    pub(crate) fn is_whitelisted(self) -> bool {
+        self == Self::WhitelistedCe
     }
 
     /// Of the names of a certificate, the one by which it calls the server.
@@ -82,7 +90,7 @@ impl Client {
         match self {
             Self::Current | Self::ByAddress => (SslVersion::TLS1_2, SslVersion::TLS1_3),
             Self::OldAndroid => (SslVersion::TLS1_2, SslVersion::TLS1_2),
-            Self::WindowsCe => (SslVersion::TLS1, SslVersion::TLS1),
+            Self::WindowsCe | Self::WhitelistedCe => (SslVersion::TLS1, SslVersion::TLS1),
         }
     }
 
@@ -92,7 +100,7 @@ impl Client {
         let (oldest, newest) = self.versions();
         builder.set_min_proto_version(Some(oldest))?;
         builder.set_max_proto_version(Some(newest))?;
-        if self == Self::WindowsCe {
+        if matches!(self, Self::WindowsCe | Self::WhitelistedCe) {
             builder.set_cipher_list(OLD_CIPHERS)?;
         }
         let mut ssl = Ssl::new(&builder.build())?;

@@ -20,6 +20,7 @@ fn programs_are_told_of_misuse_as_json_and_by_exit_code_2() {
         &["why", "x"],
         &["database"],
         &["server", "set"],
+        &["--config", "gateway.yaml", "status"],
         &["database", "set", "a", "--port", "70000"],
     ] {
         let outcome = tool::run(GATEWAY, [misused, &["--json"]].concat(), "");

@@ -100,6 +100,22 @@ fn a_blacklist_of_everybody_does_not_blind_it_and_lets_nobody_else_in() {
 }
 
 #[test]
+fn under_every_profile_each_client_gets_what_it_should_the_whitelisted_windows_ce_too() {
+    for tls in ["modern", "intermediate", "old", "old-for-everyone"] {
+        let upstream = format!("http://127.0.0.1:{}", free_port());
+        let database = Database {
+            https: true,
+            tls,
+            ..Database::new("a", upstream)
+        };
+        let house = Plan::new().with(database).start();
+        let found = watched(&house);
+        assert!(found["checked"].is_string(), "{tls}: {found}");
+        assert!(found["faults"].is_null(), "{tls}: {found}");
+    }
+}
+
+#[test]
 fn an_intermediate_that_is_not_sent_is_found_and_told_with_the_way_out() {
     let plan = Plan::new();
     let path = |name: &str| plan.path().join(name).display().to_string();
