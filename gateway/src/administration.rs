@@ -43,7 +43,7 @@ use crate::{
     messages,
 };
 
-pub(crate) use self::server::{Edit, ServerPatch};
+pub(crate) use self::server::Edit;
 
 /// Of a request; an upload to the backend may be this long too.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;

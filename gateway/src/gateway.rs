@@ -169,6 +169,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
                 .map(|one| one.render(config.language))
                 .collect(),
             server: Some(ServerPort::from(&config.server)),
+            server_tls: config.server.tls,
             server_in_force: Some(ServerPort::from(&config.server)),
             server_certificate: None,
             certificate_page: config.certificate_page.port(),

@@ -44,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) config_warnings: Vec<String>,
     /// As saved.
     pub(crate) server: Option<ServerPort>,
+    /// In force as soon as it is saved.
+    pub(crate) server_tls: TlsProfile,
     /// As at its last start; `None`: it is stopped.
     pub(crate) server_in_force: Option<ServerPort>,
     /// Of the server port, also while that speaks http.
@@ -135,6 +137,10 @@ pub(crate) struct ServerReport {
     #[serde(flatten)]
     pub(crate) state: ServiceState,
     /// The certificate of the server port, where it speaks https and it is usable.
+    /// Which clients its TLS is for, as with a database; in force as soon as it is saved.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) tls: TlsProfile,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) certificates: Vec<CertificateReport>,
     /// Why the newest files of the certificate are not served, in the asker's language; the last
@@ -145,12 +151,14 @@ pub(crate) struct ServerReport {
     pub(crate) tls_spoken: SpokenReport,
 }
 
+    #[serde(default)]
 /// Since the process started.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SpokenReport {
     /// What complete handshakes agreed on, the most frequent first.
     pub(crate) agreed: Vec<AgreedReport>,
+#[serde(default)]
     /// Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.
     pub(crate) old_clients: Vec<OldClientReport>,
 }
@@ -264,12 +272,15 @@ pub(crate) struct DatabaseReport {
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) tls: TlsProfile,
     /// Whether a client has to show a certificate: `off`, `optional`, `required`.
+    #[serde(default)]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) client_certificates: ClientCertificates,
     /// TLS of its ports since the process started.
+    #[serde(default)]
     pub(crate) tls_spoken: SpokenReport,
     /// Who judges a login: `gateway`, `upstream`, `none`.
     pub(crate) authentication: String,
+    #[serde(default)]
     /// Whether a barcode, or a password without a name, is a login.
     pub(crate) barcode_login: bool,
     /// Data server port as wished; 0 lets the system choose.
@@ -492,6 +503,7 @@ impl Status {
 
     fn database(&self, database: &Database, language: Language) -> DatabaseReport {
         let https = database.https.then_some(&database.certificate);
+                    tls: told.server_tls,
         let in_use = https.and_then(|choice| choice.served().ok());
         let certificates = in_use.map(|in_use| CertificateReport::of(&in_use, language));
         let fault = https.and_then(Choice::fault);
@@ -613,5 +625,31 @@ impl Status {
         self.shared.metrics.open_connections.set(open);
         self.shared.metrics.watched(&self.shared.watchdog.figures());
         self.shared.metrics.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A newer program is asked about the gateway that still runs while it is upgraded.
+    #[test]
+    fn the_status_of_a_gateway_from_before_tls_profiles_is_read() {
+        let port = json!({"port": 10501, "https": true, "state": "closed", "reason": "busy"});
+        let database = json!({"id": "shop", "name": "Магазин 15", "folder": "databases/shop",
+            "comment": "", "source": "backend", "mode": "server", "warnings": [], "https": true,
+            "authentication": "gateway", "barcode_login": false, "port": 9706, "state": "open",
+            "address": "[::]:9706", "account": {"used": "none", "sent": false}, "compress": false,
+            "users": 1, "connections": 0, "lists": []});
+        let status = json!({"version": "0.1.0", "openssl": "OpenSSL", "pid": 1, "server": port,
+            "config": {"file": "gateway.yaml", "faults": [], "warnings": []},
+            "connections": 0, "databases": [database]});
+        let report: Report = serde_json::from_value(status).unwrap();
+        let (server, shop) = (report.server.unwrap(), &report.databases[0]);
+        assert_eq!(server.tls, TlsProfile::Intermediate);
+        assert_eq!(shop.client_certificates, ClientCertificates::Off);
+        assert!(server.tls_spoken.agreed.is_empty() && shop.certificates.is_empty());
     }
 }

@@ -8,8 +8,9 @@ use std::{ops::Range, path::Path};
 
 use backend_types::{
     Account, Change, DatabaseId, DatabaseSettings, Mode, PrintAuthentication, PrintPatch,
-    SettingsPatch,
+    SettingsPatch, TlsProfile,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Authentication, Config, DatabaseConfig, Finding, Language, Overrides, Severity, UserConfig,
@@ -38,14 +39,22 @@ pub enum Wish {
         /// His id.
         user: String,
     },
-    Server {
-        port: Option<u16>,
-        https: Option<bool>,
-    },
+    Server(ServerPatch),
     /// No longer the files of a certificate: of this database, else the default.
     NoCertificate {
         database: Option<DatabaseId>,
     },
+}
+
+/// What is to be otherwise with the server port; `gateway server set`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerPatch {
+    pub port: Option<u16>,
+    pub https: Option<bool>,
+    /// A gateway of before knows no such key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsProfile>,
 }
 
 /// A file with what was wished.
@@ -155,11 +164,12 @@ pub fn change(
     let text = format!("{mark}{}", edits.applied());
     let after =
         check(&text, file, overrides).map_err(|all| CannotChange::WouldBeFaulty(faults(all)))?;
-    if let [Wish::Server { port, https }] = wishes {
+    if let [Wish::Server(patch)] = wishes {
         // Nobody looks at this text before it is written.
         let mut wanted = before.config.without_lines();
-        wanted.server.port = port.unwrap_or(wanted.server.port);
-        wanted.server.https = https.unwrap_or(wanted.server.https);
+        wanted.server.port = patch.port.unwrap_or(wanted.server.port);
+        wanted.server.https = patch.https.unwrap_or(wanted.server.https);
+        wanted.server.tls = patch.tls.unwrap_or(wanted.server.tls);
         if wanted != after.config.without_lines() {
             return Err(CannotChange::Unclear);
         }
@@ -186,10 +196,11 @@ fn make(
         found.ok_or_else(|| CannotChange::NoSuchDatabase(id.clone()))
     };
     match wish {
-        Wish::Server { port, https } => {
+        Wish::Server(ServerPatch { port, https, tls }) => {
             let mut keys = Vec::new();
             keys.extend(port.map(|port| ("port", word(port))));
             keys.extend(https.map(|https| ("https", word(https))));
+            keys.extend(tls.map(|profile| ("tls", word(profile.as_str()))));
             match root.get("server") {
                 Some(server) => {
                     for (key, value) in &keys {

@@ -28,7 +28,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub use backend_types::Language;
-pub use change::{CannotChange, Changed, Wish, change, change_file};
+pub use change::{CannotChange, Changed, ServerPatch, Wish, change, change_file};
 pub use config::{
     Backend, CertificatePair, Config, Limits, Metrics, RemoteBackend, ServerPort, ServiceAccount,
     SharedAccount,

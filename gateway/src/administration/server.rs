@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use backend_types::Language;
-use gateway_config::Wish;
+use gateway_config::{ServerPatch, Wish};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,6 @@ use crate::{
     messages,
     status::{ServerPort, ServerReport},
 };
-
-/// `gateway server set`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ServerPatch {
-    pub(crate) port: Option<u16>,
-    pub(crate) https: Option<bool>,
-}
 
 /// What to write where.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,10 +44,12 @@ impl Administration {
             port: patch.port.unwrap_or(saved.port),
             https: patch.https.unwrap_or(saved.https),
         };
-        let judged = self.world.judge_server(wished).await;
-        judged.map_err(|fault| Refused::change(&fault, language))?;
-        let ServerPatch { port, https } = patch;
-        let changed = self.change_file(vec![Wish::Server { port, https }]);
+        // Whoever wants another profile alone does not ask for the port.
+        if patch.port.is_some() || patch.https.is_some() {
+            let judged = self.world.judge_server(wished).await;
+            judged.map_err(|fault| Refused::change(&fault, language))?;
+        }
+        let changed = self.change_file(vec![Wish::Server(patch)]);
         let changed = changed.await.map_err(|fault| {
             let words = fault.words(language);
             Refused::new(StatusCode::CONFLICT, "file", words)

@@ -105,11 +105,22 @@ enum PrintAuthenticationName {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum TlsName {
+pub(super) enum TlsName {
     Modern,
     Intermediate,
     Old,
     OldForEveryone,
+}
+
+impl From<TlsName> for TlsProfile {
+    fn from(name: TlsName) -> Self {
+        match name {
+            TlsName::Modern => Self::Modern,
+            TlsName::Intermediate => Self::Intermediate,
+            TlsName::Old => Self::Old,
+            TlsName::OldForEveryone => Self::OldForEveryone,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -162,12 +173,7 @@ impl Settings {
             account,
             compress: self.compress,
             backups: self.backups,
-            tls: self.tls.map(|name| match name {
-                TlsName::Modern => TlsProfile::Modern,
-                TlsName::Intermediate => TlsProfile::Intermediate,
-                TlsName::Old => TlsProfile::Old,
-                TlsName::OldForEveryone => TlsProfile::OldForEveryone,
-            }),
+            tls: self.tls.map(TlsProfile::from),
             client_certificates: self.client_certificates.map(|name| match name {
                 ClientCertificatesName::Off => ClientCertificates::Off,
                 ClientCertificatesName::Optional => ClientCertificates::Optional,

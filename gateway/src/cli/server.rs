@@ -12,15 +12,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use backend_types::TlsProfile;
 use clap::Subcommand;
-use gateway_config::{Overrides, Wish};
+use gateway_config::{Overrides, ServerPatch, Wish};
 
 use super::{
-    Failure, Outcome, Session, switch,
+    Failure, Outcome, Session,
+    database::TlsName,
+    switch,
     table::{Table, Tone},
 };
 use crate::{
-    administration::{Edit, ServerPatch},
+    administration::Edit,
     installation,
     status::{Report, ServerPort, ServerReport},
 };
@@ -40,6 +43,8 @@ pub(super) struct Set {
     port: Option<u16>,
     #[arg(long, value_name = switch::NAMES, value_parser = switch::parse)]
     https: Option<bool>,
+    #[arg(long, value_name = "PROFILE")]
+    tls: Option<TlsName>,
 }
 
 pub(super) fn run(server: Server, session: &Session) -> Outcome {
@@ -48,8 +53,9 @@ pub(super) fn run(server: Server, session: &Session) -> Outcome {
         Server::Show => gateway.get("/server")?,
         Server::Stop => gateway.post("/server/stop", &())?,
         Server::Start => gateway.post("/server/start", &())?,
-        Server::Set(Set { port, https }) => {
-            let patch = ServerPatch { port, https };
+        Server::Set(Set { port, https, tls }) => {
+            let tls = tls.map(TlsProfile::from);
+            let patch = ServerPatch { port, https, tls };
             let edit: Edit = gateway.post("/server/edit", &patch)?;
             save(&edit, patch, session)?
         }
@@ -109,8 +115,7 @@ fn own_edit(edit: &Edit, patch: ServerPatch, own: &Path) -> Result<(PathBuf, Str
     if real(own)? != real(&edit.file)? {
         return Err(Unbelieved::OtherFile);
     }
-    let ServerPatch { port, https } = patch;
-    let wish = [Wish::Server { port, https }];
+    let wish = [Wish::Server(patch)];
     let changed = gateway_config::change_file(own, &Overrides::default(), &wish);
     let changed = changed.map_err(Unbelieved::Change)?;
     Ok((own.to_owned(), changed.text))
@@ -131,7 +136,18 @@ fn print(report: &ServerReport, session: &Session) {
     let in_force = report.in_force.map_or_else(|| say("server-none"), words);
     table.field(say("server-in-force"), in_force);
     table.field(say("status-state"), session.state_cell(&report.state));
+    if report.saved.https {
+        table.field(say("status-tls"), report.tls.as_str());
+    }
     drop(write!(io::stdout(), "{}", table.text(session.colour)));
+    let old = match report.tls {
+        TlsProfile::Old => Some("warning-tls-old"),
+        TlsProfile::OldForEveryone => Some("warning-tls-old-for-everyone"),
+        TlsProfile::Modern | TlsProfile::Intermediate => None,
+    };
+    if let Some(old) = old.filter(|_| report.saved.https) {
+        out!("! {}", say(old));
+    }
     if let Some(hint) = hint(report, session) {
         out!("{}", Tone::Strong.paint(&hint, session.colour));
     }
@@ -191,7 +207,7 @@ mod tests {
         };
         let patch = ServerPatch {
             port: Some(2000),
-            https: None,
+            ..ServerPatch::default()
         };
         let refused = own_edit(&told(&victim), patch, &own);
         assert!(matches!(refused, Err(Unbelieved::OtherFile)), "{refused:?}");

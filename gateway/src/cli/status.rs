@@ -132,11 +132,18 @@ fn print_server_port(server: &ServerReport, session: &Session) {
     watched(&server.state, session, &mut |key, value| {
         table.field(format!("  {}", session.say(key, &[])), value);
     });
-    // The profile of the server port is the file's; `check` has its words about it.
-    let profile = TlsProfile::Intermediate;
-    spoken(&server.tls_spoken, profile, session, &mut |key, value| {
-        table.field(format!("  {}", session.say(key, &[])), value);
-    });
+    if server.saved.https {
+        let name = session.say("status-tls", &[]);
+        table.field(format!("  {name}"), server.tls.as_str());
+    }
+    spoken(
+        &server.tls_spoken,
+        server.tls,
+        session,
+        &mut |key, value| {
+            table.field(format!("  {}", session.say(key, &[])), value);
+        },
+    );
     for certificate in &server.certificates {
         super::cert::rows(certificate, &mut table, session);
     }

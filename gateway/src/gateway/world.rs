@@ -311,8 +311,10 @@ impl World {
             tracing::error!(%fault, "ended sessions are not on disk as such");
         }
         let page = sources.config.certificate_page.port();
+        let profile = sources.config.server.tls;
         self.status.tell(|told| {
             told.server = Some(server);
+            told.server_tls = profile;
             told.certificate_page = page;
             told.server_certificate = Some(served);
         });

@@ -168,6 +168,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Должен ли клиент показать сертификат, выпущенный командой `gateway cert device`: `off` — нет, `optional` — может, `required` — должен.",
     ),
     (
+        "Which clients its TLS is for, as with a database; in force as soon as it is saved.",
+        "Для каких клиентов TLS порта сервера, как у базы; действует сразу после записи.",
+    ),
+    (
         "Which clients its TLS is for, as with a database.",
         "Для каких клиентов её TLS, как у базы.",
     ),

@@ -130,6 +130,51 @@ fn a_port_saved_by_hand_waits_too_and_a_restart_of_the_process_takes_it() {
 }
 
 #[test]
+fn another_tls_profile_is_written_shown_and_in_force_at_once() {
+    let upstream = RecordingUpstream::ok();
+    let mut plan = Plan::open_to(&upstream);
+    plan.front.server = (free_port(), true);
+    let house = plan.start();
+    let commented = house
+        .front
+        .yaml()
+        .replace("server: {", "server: { # ours\n  ");
+    house.gateway.write_config(&commented);
+    let address = house.server_address().to_string();
+    let speaks = |version: &str| tool::s_client(&address, &[version, "-brief"], "").code == Some(0);
+    assert_eq!(server(&house, &["show"])["tls"], "intermediate");
+    assert!(speaks("-tls1_2"));
+
+    let set = server(&house, &["set", "--tls", "modern"]);
+    assert_eq!(
+        (&set["tls"], &set["in_force"]["https"]),
+        (&"modern".into(), &true.into())
+    );
+    let text = fs::read_to_string(house.config()).unwrap();
+    assert_eq!(
+        text,
+        commented.replacen("tls: intermediate", "tls: modern", 1)
+    );
+    assert!(!speaks("-tls1_2") && speaks("-tls1_3"));
+    assert_eq!(house.status()["server"]["tls"], "modern");
+    for words in [["server", "show"].as_slice(), &["status"]] {
+        let shown = house.command(words).stdout;
+        assert!(shown.contains("modern"), "{words:?}: {shown}");
+    }
+
+    let loud = house.command(&["server", "set", "--tls", "old-for-everyone"]);
+    assert_eq!(loud.code, Some(0), "{loud:?}");
+    assert!(
+        loud.stdout.contains("УСТАРЕВШЕЕ ШИФРОВАНИЕ ДЛЯ ВСЕХ"),
+        "{loud:?}"
+    );
+    assert_eq!(
+        house.command(&["server", "set", "--tls", "ancient"]).code,
+        Some(2)
+    );
+}
+
+#[test]
 fn a_request_under_way_finishes_when_the_server_stops() {
     let (started, starts) = mpsc::channel();
     let (go_on, wait) = mpsc::channel::<()>();

@@ -342,17 +342,20 @@ proptest! {
     #[test]
     fn a_new_server_port_changes_the_server_and_nothing_else(
         text in files(), port in option::of(10_000_u16..20_000), https in option::of(any::<bool>()),
+        tls in option::of(select(&TlsProfile::ALL[..])),
     ) {
-        prop_assume!(port.is_some() || https.is_some());
+        let patch = ServerPatch { port, https, tls };
+        prop_assume!(patch != ServerPatch::default());
         let before = parsed(&text);
-        let after = changed(&text, &[Wish::Server { port, https }]);
+        let after = changed(&text, &[Wish::Server(patch)]);
         let server = ServerPort {
             port: port.unwrap_or(before.server.port),
             https: https.unwrap_or(before.server.https),
+            tls: tls.unwrap_or(before.server.tls),
             ..before.server.clone()
         };
         prop_assert_eq!(parsed(&after.text), Config { server, ..before });
-        prop_assert!(after.steps.len() <= 2);
+        prop_assert!(after.steps.len() <= 3);
     }
 
     #[test]
@@ -439,7 +442,7 @@ proptest! {
 
     #[test]
     fn no_wish_for_any_text_panics(text in any::<String>(), port in any::<u16>()) {
-        let wish = Wish::Server { port: Some(port), https: None };
+        let wish = Wish::Server(ServerPatch { port: Some(port), ..ServerPatch::default() });
         drop(change(&text, "gateway.yaml", &Overrides::default(), std::slice::from_ref(&wish)));
         let text = format!("databases: []\n{text}");
         drop(change(&text, "gateway.yaml", &Overrides::default(), &[wish]));
@@ -473,10 +476,10 @@ fn the_shipped_files_take_an_entry_and_a_server_port() {
             id: id("sklad"),
             settings,
         };
-        let server = Wish::Server {
+        let server = Wish::Server(ServerPatch {
             port: Some(10601),
-            https: None,
-        };
+            ..ServerPatch::default()
+        });
         let after = changed(text, &[Wish::Database(add.clone()), server]);
         assert_eq!(
             after.config.databases.last().unwrap().rights,
