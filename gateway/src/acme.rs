@@ -13,7 +13,7 @@ pub(crate) mod challenges;
 mod fault;
 mod http;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use gateway_certificates::{
     Certificate, KeyKind, Name, Request, Store,
@@ -35,7 +35,7 @@ use self::{
     answering::Answering,
     challenges::{Challenges, Posted},
     fault::AcmeFault,
-    http::Https,
+    http::{HttpFault, Https},
 };
 use crate::listeners::{Lent, Listeners};
 
@@ -72,6 +72,17 @@ impl Acme {
         }
     }
 
+    /// What can be said against a wish without asking its server.
+    pub(crate) async fn judge(&self, wish: &AcmeWish) -> Result<(), OrderFault> {
+        let failed = |cause| OrderFault::new(cause, wish, None);
+        possible(wish).map_err(failed)?;
+        // An order that runs may hold the very port; the next one waits for it.
+        if let Ok(_no_order) = self.one.try_lock() {
+            drop(self.port(wish).await.map_err(failed)?);
+        }
+        Ok(())
+    }
+
     /// A certificate as wished, of one pair for each key. Installs nothing: who asked does.
     pub(crate) async fn order(&self, wish: &AcmeWish) -> Result<Certificate, OrderFault> {
         let _one_order = self.one.lock().await;
@@ -80,7 +91,7 @@ impl Acme {
         let authority = wish.authority.clone();
         let https = tokio::task::spawn_blocking(move || Https::new(authority.as_deref())).await;
         let https = https.map_err(|broken| failed(odd(&broken)))?;
-        let https = https.map_err(|fault| failed(AcmeFault::Authority(fault)))?;
+        let https = https.map_err(|fault| failed(fault.into()))?;
         let answering = self.answering(wish).await.map_err(failed)?;
         let ordered = timeout(ORDER_LIMIT, async {
             let mut left = NONCE_TRIES;
@@ -127,18 +138,23 @@ impl Acme {
         }
     }
 
-    /// The port of the challenges: one of ours that answers already, else one opened for this.
-    async fn answering(&self, wish: &AcmeWish) -> Result<Option<Answering>, AcmeFault> {
+    /// The port of the challenges: opened for them, or `None`: one of ours answers already.
+    async fn port(&self, wish: &AcmeWish) -> Result<Option<TcpListener>, AcmeFault> {
         let port = wish.port;
         let https = wish.challenge == Challenge::TlsAlpn01;
         match self.listeners.lend(port, https).await {
             Ok(Lent::Ours) => Ok(None),
             Ok(Lent::OtherScheme) => Err(AcmeFault::OtherScheme { port }),
-            Ok(Lent::Free(socket)) => Answering::start(socket, wish.challenge, &self.challenges)
-                .map(Some)
-                .map_err(|fault| AcmeFault::Odd(fault.to_string())),
+            Ok(Lent::Free(socket)) => Ok(Some(socket)),
             Err(fault) => Err(AcmeFault::Port(fault)),
         }
+    }
+
+    async fn answering(&self, wish: &AcmeWish) -> Result<Option<Answering>, AcmeFault> {
+        let socket = self.port(wish).await?;
+        let start = |socket| Answering::start(socket, wish.challenge, &self.challenges);
+        let answering = socket.map(start).transpose();
+        answering.map_err(|fault| odd(&fault))
     }
 
     /// The PEM chain for one request.
@@ -225,7 +241,7 @@ impl Acme {
     }
 }
 
-/// What can be known without asking.
+/// What can be known without asking anybody.
 fn possible(wish: &AcmeWish) -> Result<(), AcmeFault> {
     let names = &wish.wish.names;
     if names.is_empty() || wish.wish.keys.is_empty() {
@@ -234,9 +250,20 @@ fn possible(wish: &AcmeWish) -> Result<(), AcmeFault> {
     let star = names
         .iter()
         .find(|name| matches!(name, Name::Dns(dns) if dns.starts_with("*.")));
-    match star {
-        Some(name) => Err(AcmeFault::Star { name: name.clone() }),
-        None => Ok(()),
+    if let Some(name) = star {
+        return Err(AcmeFault::Star { name: name.clone() });
+    }
+    if !http::is_https(&wish.directory) {
+        let url = wish.directory.clone();
+        return Err(AcmeFault::Http(HttpFault::NotHttps { url }));
+    }
+    let is_certificate = |pem: &String| {
+        let found = X509::stack_from_pem(pem.as_bytes());
+        found.is_ok_and(|found| !found.is_empty())
+    };
+    match &wish.authority {
+        Some(pem) if !is_certificate(pem) => Err(AcmeFault::Authority),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -373,5 +400,25 @@ mod tests {
             possible(&wish(&[], None)),
             Err(AcmeFault::NoNames)
         ));
+    }
+
+    #[test]
+    fn so_are_a_server_without_https_and_a_root_that_is_none() {
+        let plain = |directory: &str| AcmeWish {
+            directory: directory.to_owned(),
+            ..wish(&["gate.example.ru"], None)
+        };
+        for directory in ["http://acme.example/directory", "acme.example", ""] {
+            let refused = possible(&plain(directory));
+            let is_told = matches!(refused, Err(AcmeFault::Http(HttpFault::NotHttps { .. })));
+            assert!(is_told, "{directory}: {refused:?}");
+        }
+        for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
+            let refused = possible(&AcmeWish {
+                authority: Some(pem.to_owned()),
+                ..wish(&["gate.example.ru"], None)
+            });
+            assert!(matches!(refused, Err(AcmeFault::Authority)), "{refused:?}");
+        }
     }
 }

@@ -220,6 +220,9 @@ impl Administration {
                         good(&self.import(slot, read(body).await?, language).await?)
                     }
                     (&Method::POST, ["acme"]) => {
+                    (&Method::POST, ["acme", "judge"]) => {
+                        good(&self.judge_order(slot, read(body).await?, language).await?)
+                    }
                         good(&self.order(slot, read(body).await?, language).await?)
                     }
                     (&Method::DELETE, []) => good(&self.remove_certificate(slot, language).await?),

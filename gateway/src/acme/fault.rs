@@ -30,8 +30,8 @@ pub(super) enum AcmeFault {
     /// Only DNS can prove it, and we do not write DNS.
     #[error("{name}: a star needs the challenge dns-01")]
     Star { name: Name },
-    #[error("the root of the ACME server: {0}")]
-    Authority(ErrorStack),
+    #[error("the root of the ACME server is no certificate")]
+    Authority,
     #[error("{0}")]
     Http(HttpFault),
     /// Refused as a whole.
@@ -131,7 +131,7 @@ impl AcmeFault {
         match self {
             Self::NoNames => "no-names",
             Self::Star { .. } => "star",
-            Self::Authority(_) => "authority",
+            Self::Authority => "authority",
             Self::Http(HttpFault::NotHttps { .. }) => "not-https",
             Self::Http(HttpFault::Untrusted { .. }) => "untrusted",
             Self::Http(_) => "away",
@@ -165,7 +165,6 @@ impl AcmeFault {
         match self {
             Self::Star { name: one } => name = one.to_string(),
             Self::NoSuchChallenge { name: one, .. } => name.clone_from(one),
-            Self::Authority(fault) => cause = fault.to_string(),
             Self::Problem(problem) => cause = told(problem),
             Self::NotProven { name: one, problem } => {
                 name.clone_from(one);

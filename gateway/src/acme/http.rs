@@ -56,6 +56,10 @@ pub(crate) enum HttpFault {
     Broken { host: String, cause: String },
 }
 
+pub(super) fn is_https(url: &str) -> bool {
+    url.parse().is_ok_and(|uri| Place::of(&uri).is_some())
+}
+
 /// Asks one ACME server; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Https {

@@ -105,7 +105,7 @@ async fn each_failure_is_told_apart() {
     let acme = &house.acme;
     let code = async |wish: &AcmeWish| acme.order(wish).await.unwrap_err().code();
 
-    let held = std::net::TcpListener::bind(("0.0.0.0", house.pebble.http)).unwrap();
+    let held = TcpListener::bind(("0.0.0.0", house.pebble.http)).unwrap();
     assert_eq!(code(&good).await, "acme-port");
     drop(held);
     let elsewhere = AcmeWish {

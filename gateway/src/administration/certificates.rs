@@ -9,6 +9,7 @@
 //! | `DELETE /certificates/{slot}/requests/{id}` | the request and its key are gone |
 //! | `POST /certificates/{slot}/import` | [`Import`] → [`Changed`] |
 //! | `POST /certificates/page` | the page for terminals as a file: [`page`] |
+//! | `POST /certificates/{slot}/acme/judge` | the same wish → nothing, or why it is refused unasked |
 //! | `POST /certificates/{slot}/acme` | [`AcmeWish`](gateway_certificates::plan::AcmeWish) → [`Changed`] |
 //! | `DELETE /certificates/{slot}` | [`Changed`]: another one takes its place |
 //!

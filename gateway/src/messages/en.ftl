@@ -709,7 +709,7 @@ help-arg-replace = Replace the document if it exists
 
 acme-refused-no-names = Name what the certificate is for, with --name: as terminals call this server, a DNS name or an address.
 acme-refused-star = { $name }: a name with a star can be proven over DNS alone (challenge dns-01), which the gateway does not do. Name each server by itself, or get this certificate with another program and bring it with "gateway cert import".
-acme-refused-authority = The file given with --authority is no PEM certificate: { $cause }
+acme-refused-authority = The file given with --authority holds no whole PEM certificate. Name the root that the ACME server's own certificate comes from.
 acme-refused-not-https = The address of an ACME server begins with https://, this one does not: { $server }
 acme-refused-untrusted = { $server } shows a certificate that this machine does not trust: { $cause }. Is the machine's clock right, is the package ca-certificates installed? Give the root of a server in your own house with --authority FILE.
 acme-refused-away = { $server } cannot be asked: { $cause }. Does this machine reach the internet, and does its firewall let it out to port 443? Everything stays as it is.

@@ -131,6 +131,12 @@ fn what_fails_is_told_in_words_and_changes_nothing() {
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert_eq!(told["error"]["code"], code, "{told}");
+        let asked = ["acme-connection", "acme-away"].contains(&code);
+        let announced = outcome.stderr.contains("условия использования");
+        assert_eq!(
+            announced, asked,
+            "only what is asked is announced: {outcome:?}"
+        );
         assert_eq!(shown(house.server_address()), before);
         told["error"]["message"].as_str().unwrap().to_owned()
     };

@@ -6,9 +6,24 @@ use gateway_certificates::{Plan, Slot, plan::AcmeWish};
 use http::StatusCode;
 
 use super::{Changed, words::Speaker};
-use crate::administration::{Administration, Refused};
+use crate::{
+    acme::OrderFault,
+    administration::{Administration, Refused},
+};
 
 impl Administration {
+    /// What would be refused before the server is asked: `cert acme` says so before it announces.
+    pub(in crate::administration) async fn judge_order(
+        &self,
+        slot: Slot,
+        wish: AcmeWish,
+        language: Language,
+    ) -> Result<(), Refused> {
+        self.refuse_named_files(&slot, language).await?;
+        let judged = self.world.acme.judge(&wish).await;
+        judged.map_err(|fault| refused(&fault, language))
+    }
+
     pub(in crate::administration) async fn order(
         &self,
         slot: Slot,
@@ -19,7 +34,7 @@ impl Administration {
         let ordered = self.world.acme.order(&wish).await;
         let certificate = ordered.map_err(|fault| {
             tracing::error!(%slot, %fault, "no certificate ordered");
-            Refused::new(StatusCode::CONFLICT, &fault.code(), fault.words(language))
+            refused(&fault, language)
         })?;
         let (challenge, port) = (wish.challenge, wish.port.to_string());
         let public = challenge.public_port().to_string();
@@ -38,4 +53,8 @@ impl Administration {
         notes.extend(self.without_effect(&slot, speaker));
         self.changed(&slot, notes, language).await
     }
+}
+
+fn refused(fault: &OrderFault, language: Language) -> Refused {
+    Refused::new(StatusCode::CONFLICT, &fault.code(), fault.words(language))
 }

@@ -34,7 +34,7 @@ pub(in crate::cli) struct Acme {
     contacts: Vec<String>,
     #[arg(long, value_name = "http-01|tls-alpn-01", value_parser = challenge, default_value = "http-01")]
     challenge: Challenge,
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[arg(long)]
     profile: Option<String>,
@@ -56,12 +56,11 @@ pub(super) fn run(acme: Acme, session: &Session) -> Outcome {
             session.refuse("cert-file-unreadable", &values)
         })
     });
-    let keys = match acme.keys.is_empty() {
-        true => vec![KeyKind::P256],
-        false => acme.keys,
-    };
-    let mut names = parsed(&acme.names, session)?;
-    names.dedup();
+    let mut keys = once_each(acme.keys);
+    if keys.is_empty() {
+        keys.push(KeyKind::P256);
+    }
+    let names = once_each(parsed(&acme.names, session)?);
     let contact = |mail: String| match mail.starts_with("mailto:") {
         true => mail,
         false => format!("mailto:{mail}"),
@@ -75,8 +74,9 @@ pub(super) fn run(acme: Acme, session: &Session) -> Outcome {
         profile: acme.profile,
         authority: authority.transpose()?,
     };
-    announce(&wish, session);
     let path = format!("/certificates/{slot}/acme");
+    let () = session.gateway.post(&format!("{path}/judge"), &wish)?;
+    announce(&wish, session);
     let changed: Changed = session.gateway.patient(LIMIT).post(&path, &wish)?;
     session.show(&changed, |changed| {
         print_changed(changed, session);
@@ -84,6 +84,17 @@ pub(super) fn run(acme: Acme, session: &Session) -> Outcome {
             out!("! {}", session.say("cert-note-staging", &[]));
         }
     })
+}
+
+/// As typed, without what was said before.
+fn once_each<T: PartialEq>(all: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for one in all {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// Beside the answer, which may be for a program.
