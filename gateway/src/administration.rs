@@ -41,6 +41,7 @@ use crate::{
     http_service::response,
     lists::Kind,
     messages,
+    status::Report,
 };
 
 pub(crate) use self::server::Edit;
@@ -140,10 +141,10 @@ impl Administration {
         let (head, body) = request.into_parts();
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         match (&head.method, path.as_slice()) {
-            (&Method::GET, ["status"]) => good(&self.world.status.report(language)),
+            (&Method::GET, ["status"]) => good(&self.status(language).await?),
             (&Method::POST, ["watchdog"]) => {
                 self.world.watch_now().await;
-                good(&self.world.status.report(language))
+                good(&self.status(language).await?)
             }
             (&Method::POST, ["databases"]) => {
                 good(&self.change_databases(read(body).await?, language).await?)
@@ -219,10 +220,10 @@ impl Administration {
                     (&Method::POST, ["import"]) => {
                         good(&self.import(slot, read(body).await?, language).await?)
                     }
-                    (&Method::POST, ["acme"]) => {
                     (&Method::POST, ["acme", "judge"]) => {
                         good(&self.judge_order(slot, read(body).await?, language).await?)
                     }
+                    (&Method::POST, ["acme"]) => {
                         good(&self.order(slot, read(body).await?, language).await?)
                     }
                     (&Method::DELETE, []) => good(&self.remove_certificate(slot, language).await?),
@@ -232,6 +233,14 @@ impl Administration {
             (&Method::GET, ["why"]) => good(&self.why(head.uri.query(), language).await?),
             _ => Err(Refused::not_here(language)),
         }
+    }
+
+    async fn status(&self, language: Language) -> Result<Report, Refused> {
+        let renewal_faults = self.renewal_faults(language).await?;
+        Ok(Report {
+            renewal_faults,
+            ..self.world.status.report(language)
+        })
     }
 
     async fn why(

@@ -9,6 +9,7 @@
 //! Each is read by the [`Shelf`], once per change, and shared by every port that serves it. One
 //! that does not load costs its own ports and no others (rule 7): nothing steps in for it.
 
+mod named;
 mod shelf;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -18,6 +19,7 @@ use gateway_config::Cause;
 use openssl::error::ErrorStack;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::named::findings;
 use self::shelf::Shelved;
 pub(crate) use self::shelf::{LOOK_EVERY, Shelf};
 use crate::messages::{self, Language};
@@ -171,9 +173,12 @@ impl CertificateFault {
             Self::Store(StoreError::NotOneOfAKind { file }) => {
                 say("certificate-file-of-a-kind", &[("file", &file.display())])
             }
-            Self::Store(
-                fault @ (StoreError::Plan { .. } | StoreError::Make(_) | StoreError::OpenSsl(_)),
-            ) => fault.to_string(),
+            Self::Store(StoreError::Plan { file, .. }) => {
+                say("plan-file-damaged", &[("file", &file.display())])
+            }
+            Self::Store(fault @ (StoreError::Make(_) | StoreError::OpenSsl(_))) => {
+                fault.to_string()
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use gateway_certificates::{
-    Certificate, Plan, Slot, StoreError,
+    Certificate, Plan, Slot, Store, StoreError,
     authority::{AuthorityError, RootKey},
     names,
     plan::Wish,
@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     acme::OrderFault,
     administration::certificates::authority,
+    certificates::CertificateFault,
     gateway::{InstallError, World},
     messages::{self, Language},
 };
@@ -112,6 +113,19 @@ impl RenewalFault {
             other => other.to_string(),
         }
     }
+}
+
+/// What of a slot's renewal cannot be read, with the way out.
+pub(crate) fn unread(store: &Store, slot: &Slot, language: Language) -> Option<String> {
+    let (key, fault) = match store.plan(slot) {
+        Err(fault) => ("renewal-plan-unread", fault),
+        Ok(Some(Plan::Authority(_) | Plan::Acme(_))) => {
+            ("renewal-attempts-unread", store.attempts(slot).err()?)
+        }
+        Ok(Some(Plan::Imported | Plan::SelfSigned(_)) | None) => return None,
+    };
+    let fault = CertificateFault::from(fault).words(language);
+    Some(messages::text(language, key, &[("fault", &fault)]))
 }
 
 /// Until the gateway stops.

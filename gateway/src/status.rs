@@ -105,6 +105,9 @@ pub(crate) struct Report {
     /// Certificates that renew by themselves.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) renewals: Vec<RenewalReport>,
+    /// Certificates of which it cannot be read how, or since when in vain, they are renewed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) renewal_faults: Vec<RenewalFaultReport>,
     /// The page by which a terminal gets to trust the server, where it is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificate_page: Option<PageReport>,
@@ -134,13 +137,13 @@ pub(crate) struct ServerReport {
     /// As at its last start, while it is not stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) in_force: Option<ServerPort>,
-    #[serde(flatten)]
-    pub(crate) state: ServiceState,
-    /// The certificate of the server port, where it speaks https and it is usable.
     /// Which clients its TLS is for, as with a database; in force as soon as it is saved.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) tls: TlsProfile,
+    #[serde(flatten)]
+    pub(crate) state: ServiceState,
+    /// The certificate of the server port, where it speaks https and it is usable.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) certificates: Vec<CertificateReport>,
     /// Why the newest files of the certificate are not served, in the asker's language; the last
@@ -148,17 +151,17 @@ pub(crate) struct ServerReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificate_fault: Option<String>,
     /// TLS of the server port since the process started.
+    #[serde(default)]
     pub(crate) tls_spoken: SpokenReport,
 }
 
-    #[serde(default)]
 /// Since the process started.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
 pub(crate) struct SpokenReport {
     /// What complete handshakes agreed on, the most frequent first.
     pub(crate) agreed: Vec<AgreedReport>,
-#[serde(default)]
     /// Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.
     pub(crate) old_clients: Vec<OldClientReport>,
 }
@@ -269,6 +272,7 @@ pub(crate) struct DatabaseReport {
     /// Whether its ports speak https.
     pub(crate) https: bool,
     /// Which clients its ports' TLS is for: `modern`, `intermediate`, `old`, `old-for-everyone`.
+    #[serde(default)]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) tls: TlsProfile,
     /// Whether a client has to show a certificate: `off`, `optional`, `required`.
@@ -280,7 +284,6 @@ pub(crate) struct DatabaseReport {
     pub(crate) tls_spoken: SpokenReport,
     /// Who judges a login: `gateway`, `upstream`, `none`.
     pub(crate) authentication: String,
-    #[serde(default)]
     /// Whether a barcode, or a password without a name, is a login.
     pub(crate) barcode_login: bool,
     /// Data server port as wished; 0 lets the system choose.
@@ -399,6 +402,31 @@ pub(crate) struct RenewalReport {
     pub(crate) last_failure_at: Option<String>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RenewalFaultReport {
+    /// `server`: of the server port and the default; `database-CODE`: of this database.
+    pub(crate) certificate: String,
+    /// What is wrong and what to do, in the asker's language.
+    pub(crate) fault: String,
+}
+
+impl RenewalFaultReport {
+    pub(crate) fn words(&self, language: Language) -> String {
+        let of = whose(&self.certificate, language);
+        let values = [("of", of.as_str()), ("fault", &self.fault)];
+        messages::text(language, "status-renewal-fault", &values)
+    }
+}
+
+/// A slot as people call it, behind the word certificate.
+pub(crate) fn whose(slot: &str, language: Language) -> String {
+    match slot.strip_prefix("database-") {
+        Some(id) => messages::text(language, "status-renewal-database", &[("id", id)]),
+        None => messages::text(language, "status-renewal-server", &[]),
+    }
+}
+
 impl RenewalReport {
     fn of(renewing: &Renewing, language: Language) -> Self {
         let last = renewing.attempts.last.as_ref();
@@ -475,6 +503,7 @@ impl Status {
                 ServerReport {
                     saved,
                     in_force: told.server_in_force,
+                    tls: told.server_tls,
                     state: self.service(&Holder::Server, stopped, language),
                     certificates: in_use
                         .map(|in_use| CertificateReport::of(&in_use, language))
@@ -488,6 +517,8 @@ impl Status {
                 .iter()
                 .map(|one| RenewalReport::of(one, language))
                 .collect(),
+            // Of the disk, which is not asked here.
+            renewal_faults: Vec::new(),
             certificate_page: told.certificate_page.map(|port| PageReport {
                 port,
                 state: self.service(&Holder::CertificatePage, None, language),
@@ -503,7 +534,6 @@ impl Status {
 
     fn database(&self, database: &Database, language: Language) -> DatabaseReport {
         let https = database.https.then_some(&database.certificate);
-                    tls: told.server_tls,
         let in_use = https.and_then(|choice| choice.served().ok());
         let certificates = in_use.map(|in_use| CertificateReport::of(&in_use, language));
         let fault = https.and_then(Choice::fault);

@@ -15,7 +15,7 @@ fluent_templates::static_loader! {
 /// Whether a file with this finding comes into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It does not.
+    /// It does not; or, of a certificate's files, it does without the ports that need them.
     Fault,
     /// It does; `check --strict` refuses it, and `status` repeats it.
     Warning,
@@ -279,6 +279,9 @@ causes! {
     Fault SecretReadable { file, mode } "secret-readable"
     Fault NotAnIndexKey { file } "not-an-index-key"
     Fault NotAFile { file } "not-a-file"
+    // Never of `load`: what `check` finds in the files of certificates, in its reader's language.
+    Fault CertificateUnusable { fault } "certificate-unusable"
+    Warning CertificateEnds { alarm } "certificate-ends"
 
     Warning HttpsOff {} "https-off"
     Warning TlsOld {} "tls-old"

@@ -39,6 +39,7 @@ pub use database::{
 };
 pub use edit::Step;
 pub use finding::{Cause, Finding, Severity};
+pub use rules::certificates::NamedPair;
 pub use schema::{Key, Kind, Preset, json_schema, key_list};
 pub use values::{BlindIndex, Net, PasswordHash, Upstream, UrlPath};
 
@@ -88,6 +89,18 @@ pub fn data_folder(path: &Path) -> std::io::Result<PathBuf> {
     let data =
         named(&text, &mut findings).or_else(|| alone().and_then(|line| named(line, &mut findings)));
     Ok(data.unwrap_or_else(config::default_data))
+}
+
+/// The certificates that the file names for ports with https, each with its place. A file with
+/// faults has them all the same; one that is no YAML has none.
+#[must_use]
+pub fn named_certificates(path: &Path) -> Vec<NamedPair> {
+    let name = path.display().to_string();
+    let text = file::read(path).unwrap_or_default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let root = tree::read(text, &mut finding::Findings::new(&name));
+    root.map(|root| rules::certificates::named(&root, &name))
+        .unwrap_or_default()
 }
 
 /// Checks the text of a file that messages call `file`.

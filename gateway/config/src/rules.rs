@@ -3,6 +3,7 @@
 //! They read the tree and not the types, so that one misspelt key does not hide what else is
 //! wrong. A value that does not fit its own key is passed over: `shape` named it already.
 
+pub(crate) mod certificates;
 mod lists;
 mod ports;
 mod users;
@@ -26,10 +27,7 @@ use crate::{
 
 /// Adds what contradicts itself, another key or the file system.
 pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings) {
-    let root = View {
-        node: root,
-        path: String::new(),
-    };
+    let root = View::of(root);
     if root.get("backend").is_none() && root.get("databases").is_none() {
         findings.add(Mark::START, "", Cause::NoSource {});
     }
@@ -40,9 +38,9 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
     if let Some(https) = root.at(&["server", "https"]).filter(View::is_false) {
         https.add(Cause::HttpsOff {}, findings);
     }
-    certificate_is_there(&root, findings);
+    certificates::are_there(&root, findings);
     if let Some(server) = root.get("server") {
-        certificate_is_there(&server, findings);
+        certificates::are_there(&server, findings);
         tls_is_not_old(&server, findings);
     }
     secret_is_private(root.at(&["backend", "key_file"]), findings);
@@ -73,6 +71,13 @@ struct View<'tree> {
 }
 
 impl<'tree> View<'tree> {
+    fn of(root: &'tree Node) -> Self {
+        View {
+            node: root,
+            path: String::new(),
+        }
+    }
+
     fn get(&self, key: &str) -> Option<Self> {
         self.node.get(key).map(|node| View {
             node,
@@ -184,16 +189,6 @@ fn not_everybody_is_trusted(root: &View<'_>, findings: &mut Findings) {
     }
 }
 
-fn certificate_is_there(above: &View<'_>, findings: &mut Findings) {
-    if let Some(chain) = above.at(&["certificate", "chain"])
-        && let Some(text) = chain.text()
-        && let Err(cause) = file::present(Path::new(text))
-    {
-        chain.add(cause, findings);
-    }
-    secret_is_private(above.at(&["certificate", "key"]), findings);
-}
-
 fn tls_is_not_old(above: &View<'_>, findings: &mut Findings) {
     let Some(tls) = above.get("tls") else { return };
     match tls.text() {
@@ -288,7 +283,7 @@ fn folders_are_apart(databases: &[View<'_>], folders: &[PathBuf], findings: &mut
 
 /// The keys of one database among themselves.
 fn database_agrees(database: &View<'_>, root: &View<'_>, findings: &mut Findings) {
-    certificate_is_there(database, findings);
+    certificates::are_there(database, findings);
     account_can_be_sent(database.get("account"), findings);
     if let Some(mode) = database.get("mode")
         && let Some(text @ ("folder" | "device")) = mode.text()

@@ -744,6 +744,54 @@ fn a_faulty_file_still_names_its_data_folder() {
 }
 
 #[test]
+fn certificates_are_found_with_their_places_where_https_serves_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.yaml");
+    let text = "\
+\u{feff}surprise: 1
+server: {https: false, certificate: {chain: s.pem, key: s.key}}
+certificate: {chain: a.pem, key: a.key}
+databases:
+- id: shop
+  certificate:
+    key: b.key
+    chain: b.pem
+- https: false
+  certificate: {chain: c.pem, key: c.key}
+- certificate: {chain: d.pem}
+";
+    fs::write(&file, text).unwrap();
+    let words = || "x".to_owned();
+    let found = named_certificates(&file).into_iter().map(|named| {
+        let chain = named.of_chain(Cause::CertificateUnusable { fault: words() });
+        let key = named.of_key(Cause::CertificateEnds { alarm: words() });
+        assert_eq!(
+            (chain.severity(), key.severity()),
+            (Severity::Fault, Severity::Warning)
+        );
+        let place = |one: &Finding| (one.line, one.column, one.path.clone());
+        (named.files.chain.clone(), place(&chain), place(&key))
+    });
+    let expected = [
+        (
+            "a.pem",
+            (3, 22, "certificate.chain"),
+            (3, 34, "certificate.key"),
+        ),
+        (
+            "b.pem",
+            (8, 12, "databases[0].certificate.chain"),
+            (7, 10, "databases[0].certificate.key"),
+        ),
+    ];
+    let owned = |(line, column, path): (usize, usize, &str)| (line, column, path.to_owned());
+    let expected = expected.map(|(chain, at, key)| (chain.into(), owned(at), owned(key)));
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    fs::write(&file, "language: [ru\n").unwrap();
+    assert!(named_certificates(&file).is_empty());
+}
+
+#[test]
 fn every_cause_has_a_case() {
     let mut covered: BTreeSet<&str> = CASES
         .iter()
@@ -769,6 +817,8 @@ fn every_cause_has_a_case() {
         "not-an-account-name",
         "not-a-password",
         "more-warnings",
+        "certificate-unusable",
+        "certificate-ends",
     ]);
     let all: BTreeSet<&str> = Cause::MESSAGES.iter().map(|one| one.0).collect();
     assert_eq!(covered, all);

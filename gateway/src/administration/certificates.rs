@@ -35,7 +35,8 @@ use super::{Administration, Refused, blocking};
 use crate::{
     certificates::Choice,
     directory::Database,
-    status::{CertificateReport, ServiceState},
+    renewal,
+    status::{CertificateReport, RenewalFaultReport, ServiceState},
 };
 
 /// What is to stand in a certificate, as the administrator says it.
@@ -59,6 +60,9 @@ pub(crate) struct SlotReport {
     /// Why there is nothing to serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<String>,
+    /// Why it does not renew by itself as it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) renewal_fault: Option<String>,
     pub(crate) ports: Vec<PortReport>,
     /// Not answered yet.
     pub(crate) requests: Vec<RequestReport>,
@@ -112,14 +116,35 @@ impl Administration {
         &self,
         language: Language,
     ) -> Result<Vec<SlotReport>, Refused> {
-        let directory = self.world.shared.directory.load_full();
-        let databases = directory.databases().iter();
-        let slots = databases.map(|one| Slot::Database(one.id.clone()));
         let mut reports = Vec::new();
-        for slot in std::iter::once(Slot::Server).chain(slots) {
+        for slot in self.slots() {
             reports.push(self.slot_report(&slot, language).await?);
         }
         Ok(reports)
+    }
+
+    /// The server's and every database's.
+    fn slots(&self) -> Vec<Slot> {
+        let directory = self.world.shared.directory.load_full();
+        let databases = directory.databases().iter();
+        let databases = databases.map(|one| Slot::Database(one.id.clone()));
+        std::iter::once(Slot::Server).chain(databases).collect()
+    }
+
+    pub(super) async fn renewal_faults(
+        &self,
+        language: Language,
+    ) -> Result<Vec<RenewalFaultReport>, Refused> {
+        let (store, slots) = (self.world.certificate_store(), self.slots());
+        blocking(move || {
+            let faults = slots.into_iter().filter_map(|slot| {
+                let fault = renewal::unread(&store, &slot, language)?;
+                let certificate = slot.to_string();
+                Some(RenewalFaultReport { certificate, fault })
+            });
+            Ok(faults.collect())
+        })
+        .await
     }
 
     pub(super) fn slot(&self, path: &str, language: Language) -> Result<Slot, Refused> {
@@ -277,12 +302,11 @@ impl Administration {
             Speaker(language),
             slot.clone(),
         );
-        let requests = blocking(move || {
+        let (requests, renewal_fault) = blocking(move || {
             let requests = store.requests(&of).map_err(|fault| speaker.store(&fault))?;
             let requests = requests.into_iter();
-            Ok(requests
-                .map(|Request { id, names, .. }| RequestReport { id, names })
-                .collect())
+            let requests = requests.map(|Request { id, names, .. }| RequestReport { id, names });
+            Ok((requests.collect(), renewal::unread(&store, &of, language)))
         })
         .await?;
         let database = match slot {
@@ -311,6 +335,7 @@ impl Administration {
             default: is_default,
             certificates,
             fault: fault.map(|fault| fault.words(language)),
+            renewal_fault,
             requests,
         })
     }

@@ -256,18 +256,12 @@ impl Shelved {
     }
 
     fn load(&self, store: &Store) -> Result<Option<Certificate>, CertificateFault> {
-        let (chain, pair) = match (&self.source, self.files.as_slice()) {
-            (Source::Installed(slot), _) => return Ok(store.load(slot)?),
-            (Source::Files(_), [chain, key]) => {
-                let pair = store::load_pair(chain, key)?;
-                gateway_config::private(key).map_err(CertificateFault::Readable)?;
-                (chain, pair)
-            }
-            (Source::Test, [chain, key]) => (chain, store::load_pair(chain, key)?),
-            (Source::Files(_) | Source::Test, _) => return Ok(None),
-        };
-        let (file, certificate) = (chain.clone(), Certificate::new(vec![pair]));
-        Ok(Some(certificate.ok_or(StoreError::NotOneOfAKind { file })?))
+        match (&self.source, self.files.as_slice()) {
+            (Source::Installed(slot), _) => Ok(store.load(slot)?),
+            (Source::Files(files), _) => named(files).map(Some),
+            (Source::Test, [chain, key]) => pair(chain, key).map(Some),
+            (Source::Test, _) => Ok(None),
+        }
     }
 
     fn settle(
@@ -328,9 +322,8 @@ impl Shelved {
             let kept = Some(Arc::clone(kept));
             return State { kept, fault: None };
         }
-        if let Err(cause) = try_out(&certificate) {
-            let file = self.file().to_owned();
-            return fault(Arc::new(CertificateFault::Unfit { file, cause }));
+        if let Err(unfit) = try_out(&certificate, self.file()) {
+            return fault(Arc::new(unfit));
         }
         let new = Arc::new(InUse {
             certificate,
@@ -372,14 +365,42 @@ impl Shelved {
     }
 }
 
+/// What would be served of these files, were they read for the first time.
+pub(crate) fn of_files(files: &CertificatePair) -> Served {
+    let certificate = named(files)?;
+    try_out(&certificate, &files.chain)?;
+    let new = Arc::new(InUse {
+        certificate,
+        file: files.chain.clone(),
+        origin: Origin::Files,
+    });
+    new.in_force()
+}
+
+fn named(files: &CertificatePair) -> Result<Certificate, CertificateFault> {
+    let certificate = pair(&files.chain, &files.key)?;
+    gateway_config::private(&files.key).map_err(CertificateFault::Readable)?;
+    Ok(certificate)
+}
+
+fn pair(chain: &Path, key: &Path) -> Result<Certificate, CertificateFault> {
+    let certificate = Certificate::new(vec![store::load_pair(chain, key)?]);
+    let file = chain.to_owned();
+    Ok(certificate.ok_or(StoreError::NotOneOfAKind { file })?)
+}
+
 /// Whether OpenSSL serves these keys and signatures at all.
-fn try_out(certificate: &Certificate) -> Result<(), ErrorStack> {
-    let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
-    for pair in certificate.pairs() {
-        builder.set_certificate(pair.leaf())?;
-        builder.set_private_key(pair.key())?;
-    }
-    Ok(())
+fn try_out(certificate: &Certificate, file: &Path) -> Result<(), CertificateFault> {
+    let tried = || {
+        let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+        for pair in certificate.pairs() {
+            builder.set_certificate(pair.leaf())?;
+            builder.set_private_key(pair.key())?;
+        }
+        Ok(())
+    };
+    let file = file.to_owned();
+    tried().map_err(|cause: ErrorStack| CertificateFault::Unfit { file, cause })
 }
 
 /// What tells one state of a file from another without reading it; `None`: it is not there.

@@ -266,6 +266,10 @@ fn print(report: &SlotReport, session: &Session) {
             rows(certificate, &mut table, session);
         }
     }
+    if let Some(fault) = &report.renewal_fault {
+        let name = format!("  {}", session.say("cert-renewal", &[]));
+        table.field(name, Cell::new(format!("✗ {fault}"), Tone::Bad));
+    }
     for request in &report.requests {
         let names = Name::listed(&request.names);
         let values = [("id", request.id.as_str()), ("names", &names)];

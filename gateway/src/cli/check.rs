@@ -1,4 +1,5 @@
-//! `gateway check`: every fault of a configuration file, without a running gateway.
+//! `gateway check`: every fault of a configuration file and of the certificates that it names,
+//! without a running gateway.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use gateway_config::{Finding, Overrides, Severity};
 use serde_json::json;
 
 use super::{Failure, Outcome, Session};
-use crate::messages;
+use crate::{certificates, messages};
 
 #[derive(clap::Args)]
 pub(super) struct Check {
@@ -19,13 +20,17 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, session: &Session) -> Outcome {
-        let (findings, refused) = match gateway_config::load(&self.file, &Overrides::default()) {
-            Ok(loaded) => {
-                let refused = self.strict && !loaded.warnings.is_empty();
-                (loaded.warnings, refused)
-            }
-            Err(findings) => (findings, true),
-        };
+        let loaded = gateway_config::load(&self.file, &Overrides::default());
+        let mut findings = loaded.map_or_else(|findings| findings, |loaded| loaded.warnings);
+        findings.extend(certificates::findings(
+            &self.file,
+            &findings,
+            session.language,
+        ));
+        findings.sort_by_key(|one| (one.line, one.column));
+        let refused = findings
+            .iter()
+            .any(|one| self.strict || one.severity() == Severity::Fault);
         if session.json {
             let words = |severity| {
                 let fitting = findings.iter().filter(|one| one.severity() == severity);

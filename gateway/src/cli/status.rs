@@ -10,7 +10,7 @@ use crate::{
     account::Used,
     status::{
         AccountReport, AgreedReport, DatabaseReport, OldClientReport, PageReport, PrintReport,
-        RenewalReport, Report, ServerReport, ServiceState, SpokenReport, State,
+        RenewalReport, Report, ServerReport, ServiceState, SpokenReport, State, whose,
     },
     why,
 };
@@ -87,6 +87,10 @@ fn print(report: &Report, session: &Session) {
     for renewal in &report.renewals {
         print_renewal(renewal, session);
     }
+    for fault in &report.renewal_faults {
+        let words = format!("✗ {}", fault.words(session.language));
+        out!("{}", Tone::Bad.paint(&words, session.colour));
+    }
     out!("{}: {}", say("status-connections"), report.connections);
     for database in &report.databases {
         out!("");
@@ -160,10 +164,7 @@ fn print_server_port(server: &ServerReport, session: &Session) {
 }
 
 fn print_renewal(renewal: &RenewalReport, session: &Session) {
-    let of = match renewal.certificate.strip_prefix("database-") {
-        Some(id) => session.say("status-renewal-database", &[("id", id)]),
-        None => session.say("status-renewal-server", &[]),
-    };
+    let of = whose(&renewal.certificate, session.language);
     let by = match renewal.by.as_str() {
         "acme" => "ACME".to_owned(),
         _ => session.say("status-renewal-authority", &[]),

@@ -11,13 +11,13 @@ use std::{
 };
 
 use backend_types::{Language, Mode};
-use gateway_certificates::{Name, names};
+use gateway_certificates::{Name, Store, names};
 use gateway_config::{Account, Backend, Config, Finding, SharedAccount};
 use gateway_policy::address_list::{ListLine, wide_lines};
 
 use crate::{
-    messages,
-    status::{Report, ServiceState, State},
+    certificates, messages, renewal,
+    status::{RenewalFaultReport, Report, ServiceState, State},
 };
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -34,6 +34,11 @@ pub(crate) struct Facts {
     pub(crate) file: PathBuf,
     /// With its warnings; or its faults, in the asker's language.
     pub(crate) config: Result<(Config, Vec<String>), Vec<String>>,
+    /// What is wrong with the certificates that the file names; the gateway itself says so while
+    /// it runs.
+    pub(crate) named: Vec<Finding>,
+    /// What is wrong with the renewal of certificates; the gateway itself says so while it runs.
+    pub(crate) renewals: Vec<String>,
     pub(crate) reached: Vec<Reached>,
     /// Of this machine.
     pub(crate) own: Vec<IpAddr>,
@@ -106,13 +111,18 @@ impl Facts {
         data: &Path,
         language: Language,
     ) -> Self {
-        let words = |findings: Vec<Finding>| -> Vec<String> {
+        let words = |findings: &[Finding]| -> Vec<String> {
             findings.iter().map(|one| one.render(language)).collect()
         };
-        let overrides = gateway_config::Overrides::default();
-        let config = match gateway_config::load(&file, &overrides) {
-            Ok(loaded) => Ok((loaded.config, words(loaded.warnings))),
-            Err(findings) => Err(words(findings)),
+        let loaded = gateway_config::load(&file, &gateway_config::Overrides::default());
+        let named = match (&report, &loaded) {
+            (Some(_), _) => Vec::new(),
+            (None, Ok(loaded)) => certificates::findings(&file, &loaded.warnings, language),
+            (None, Err(findings)) => certificates::findings(&file, findings, language),
+        };
+        let config = match loaded {
+            Ok(loaded) => Ok((loaded.config, words(&loaded.warnings))),
+            Err(findings) => Err(words(&findings)),
         };
         let own = names::machine_addresses();
         let good = config.as_ref().ok().map(|(config, _)| config);
@@ -124,15 +134,33 @@ impl Facts {
             resolved: report.as_ref().map(resolved).unwrap_or_default(),
             behind: good.map(|config| behind(config, &own)).unwrap_or_default(),
             private: private(data, &file, good),
+            renewals: renewals(report.as_ref(), data, language),
             lists: report.as_ref().map(lists).unwrap_or_default(),
             copies: report.as_ref().map(copies).unwrap_or_default(),
             report,
             language,
             file,
             config,
+            named,
             own,
         }
     }
+}
+
+fn renewals(report: Option<&Report>, data: &Path, language: Language) -> Vec<String> {
+    if let Some(report) = report {
+        let faults = report.renewal_faults.iter();
+        return faults.map(|one| one.words(language)).collect();
+    }
+    let store = Store::new(data.join("tls"));
+    // A folder that cannot be read is told where its permissions are.
+    let slots = store.slots().unwrap_or_default().into_iter();
+    let faults = slots.filter_map(|slot| {
+        let fault = renewal::unread(&store, &slot, language)?;
+        let certificate = slot.to_string();
+        Some(RenewalFaultReport { certificate, fault }.words(language))
+    });
+    faults.collect()
 }
 
 /// Every open port at every address on which it listens, each in a thread of its own.

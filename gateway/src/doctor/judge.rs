@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use gateway_config::Severity;
+
 use super::{
     Finding,
     State::{Fault, Good, OpenDoor, Remark},
@@ -42,6 +44,15 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         all_certificates(report, &mut findings);
         names(facts, &mut findings);
         databases(report, &mut findings);
+    }
+    let renewals = facts.renewals.iter();
+    findings.extend(renewals.map(|words| Finding::said("renewal-unread", Fault, words)));
+    for one in &facts.named {
+        let (key, state) = match one.severity() {
+            Severity::Fault => ("certificate-files", Fault),
+            Severity::Warning => ("certificate-ends", Remark),
+        };
+        findings.push(Finding::said(key, state, &one.render(facts.language)));
     }
     for behind in &facts.behind {
         upstream(behind, &mut findings);

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use backend_types::Language;
 use serde_json::{Value, json};
 
-use gateway_config::Overrides;
+use gateway_config::{Cause, Overrides};
 use gateway_policy::address_list::wide_lines;
 
 use super::{
@@ -48,6 +48,8 @@ fn facts(change: impl FnOnce(&mut Value)) -> Facts {
         language: Language::En,
         file: "gateway.yaml".into(),
         config: Ok((loaded.unwrap().config, Vec::new())),
+        named: Vec::new(),
+        renewals: Vec::new(),
         reached: vec![Reached {
             port: "Магазин 15 9706".to_owned(),
             address: "192.0.2.1:9706".parse().unwrap(),
@@ -242,6 +244,23 @@ fn what_was_looked_at_is_weighed() {
         facts.config = Ok((loaded.unwrap().config, Vec::new()));
     });
     check(&proxies, "proxies-wide", Fault, Grade::C);
+    let unread = with(|facts| facts.renewals = vec!["server: plan.json".to_owned()]);
+    check(&unread, "renewal-unread", Fault, Grade::C);
+    let named = |cause| gateway_config::Finding {
+        file: "gateway.yaml".to_owned(),
+        line: 6,
+        column: 10,
+        path: "certificate.chain".to_owned(),
+        cause,
+        allowed: Vec::new(),
+        nearest: None,
+    };
+    let words = || "x".to_owned();
+    facts = self::facts(|_| {});
+    facts.named = vec![named(Cause::CertificateUnusable { fault: words() })];
+    check(&facts, "certificate-files", Fault, Grade::C);
+    facts.named = vec![named(Cause::CertificateEnds { alarm: words() })];
+    check(&facts, "certificate-ends", Remark, Grade::B);
     let down = with(|facts| facts.report = None);
     check(&down, "not-running", Fault, Grade::C);
 }

@@ -524,6 +524,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "`server`: порта сервера и всех баз без своего; `database-КОД`: этой базы.",
     ),
     (
+        "Certificates of which it cannot be read how, or since when in vain, they are renewed.",
+        "Сертификаты, о которых не прочесть, как они продлеваются или с каких пор это не удаётся.",
+    ),
+    (
+        "What is wrong and what to do, in the asker's language.",
+        "Что не так и что делать, на языке спросившего.",
+    ),
+    (
         "Who issues it: `authority`, our own; `acme`.",
         "Кто выпускает: `authority` — свой центр сертификации; `acme`.",
     ),

@@ -122,6 +122,58 @@ fn a_certificate_of_our_authority_is_taken_with_its_root_and_refused_without() {
 }
 
 #[test]
+fn what_cannot_be_read_of_a_renewal_is_told_until_the_certificate_is_made_anew() {
+    let mut shop = Shop::open();
+    shop.done(&["cert", "authority"]);
+    let slot = shop.plan.front.data.join("tls/server");
+    let told = |shop: &Shop| shop.done(&["status"])["renewal_faults"].clone();
+    assert_eq!(told(&shop), Value::Null);
+
+    fs::write(slot.join("plan.json"), "{\"authority\": ").unwrap();
+    let fault = told(&shop)[0]["fault"].as_str().unwrap().to_owned();
+    assert!(
+        fault.contains("plan.json") && fault.contains("не продлится"),
+        "{fault}"
+    );
+    for words in [["status"].as_slice(), &["cert", "show"], &["doctor"]] {
+        let shown = shop.gateway.command(words).stdout;
+        assert!(shown.contains(&fault), "{words:?}: {shown}");
+    }
+    let shown = shop.done(&["cert", "show"]);
+    assert_eq!(shown[0]["renewal_fault"], fault.as_str());
+    assert_eq!(shown[1]["renewal_fault"], Value::Null, "another slot's");
+    assert_eq!(unread_by_doctor(&shop, Some(1)), 1);
+
+    // Without names nobody knows for which ones it was.
+    assert_eq!(shop.refused(&["cert", "authority"]), "cert-store");
+    shop.done(&["cert", "authority", "--name", "gate.example.ru"]);
+    assert_eq!(told(&shop), Value::Null);
+    assert_eq!(unread_by_doctor(&shop, Some(0)), 0);
+
+    fs::write(slot.join("renewal.json"), "[]").unwrap();
+    let fault = told(&shop)[0]["fault"].as_str().unwrap().to_owned();
+    assert!(
+        fault.contains("renewal.json") && fault.contains("продлится сам"),
+        "{fault}"
+    );
+    shop.gateway.terminate();
+    assert_eq!(unread_by_doctor(&shop, Some(3)), 1);
+}
+
+#[track_caller]
+fn unread_by_doctor(shop: &Shop, code: Option<i32>) -> usize {
+    let outcome = shop.gateway.command(&["doctor", "--json"]);
+    let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    if code != Some(0) {
+        assert_eq!(outcome.code, code, "{outcome:?}");
+    }
+    let checks = told["checks"].as_array().unwrap().iter();
+    checks
+        .filter(|one| one["check"] == "renewal-unread" && one["state"] == "fault")
+        .count()
+}
+
+#[test]
 fn a_leaf_renews_when_a_third_is_left_without_restart_and_connections_go_on() {
     let shop = Shop::open();
     shop.done(&["cert", "authority"]);

@@ -20,6 +20,7 @@ mod authority;
 mod certificate_files;
 mod certificate_page;
 mod certificates;
+mod check;
 mod clients;
 mod command_line;
 mod compress;

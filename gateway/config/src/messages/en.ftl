@@ -63,6 +63,8 @@ barcode-login-unused = barcode_login belongs to authentication: gateway
 index-without-barcode = barcode_index belongs to a barcode, and there is none
 secret-readable = { $file } can be read by others (mode { $mode }); 0600 is needed; a file of root's may have 0640
 not-an-index-key = { $file } does not hold a key of 64 hexadecimal digits
+certificate-unusable = from the next start on ports with this certificate close every connection: { $fault }
+certificate-ends = the certificate: { $alarm }
 not-a-file = { $file } is not a file
 
 # Warnings.

@@ -63,6 +63,8 @@ barcode-login-unused = barcode_login относится к authentication: gatew
 index-without-barcode = barcode_index относится к штрихкоду, а его нет
 secret-readable = { $file } доступен другим (права { $mode }); нужно 0600, а файлу, который принадлежит root, можно и 0640
 not-an-index-key = в { $file } нет ключа из 64 шестнадцатеричных цифр
+certificate-unusable = со следующего запуска порты с этим сертификатом будут закрывать каждое соединение: { $fault }
+certificate-ends = сертификат: { $alarm }
 not-a-file = { $file } не файл
 
 # Предупреждения.

@@ -144,7 +144,11 @@ fn issued(
     speaker: Speaker,
 ) -> Result<Made, Refused> {
     let fault = |fault| speaker.authority(&fault);
-    let before = store.plan(slot).map_err(|fault| speaker.store(&fault))?;
+    // Who says the names needs nothing of what is there, damaged or not.
+    let before = match wish.names.is_empty() {
+        true => store.plan(slot).map_err(|fault| speaker.store(&fault))?,
+        false => None,
+    };
     let AuthorityWish {
         names,
         keys,
@@ -153,7 +157,7 @@ fn issued(
         take_root_key,
     } = wish;
     let mut wish = match before {
-        Some(Plan::Authority(before)) if names.is_empty() => before,
+        Some(Plan::Authority(before)) => before,
         _ => Wish {
             names,
             keys: vec![KeyKind::P256],
