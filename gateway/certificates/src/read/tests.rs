@@ -251,45 +251,55 @@ fn files_packed_with_rc2_3des_or_des_open() {
 /// DER of one element.
 fn element(kind: u8, content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap();
-    [&[kind, length], content].concat()
+    match length < 0x80 {
+        true => [&[kind, length], content].concat(),
+        false => [&[kind, 0x81, length], content].concat(),
+    }
 }
 
-/// A key whose password is to be hashed so often.
-fn slow_key(iterations: [u8; 4]) -> Vec<u8> {
-    let (oid, octets, sequence) = (0x06, 0x04, 0x30);
-    let pbkdf2 = [
-        element(oid, b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"),
-        element(
-            sequence,
-            &[element(octets, &[7; 8]), element(0x02, &iterations)].concat(),
-        ),
-    ];
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const OID: u8 = 0x06;
+const OCTETS: u8 = 0x04;
+const PBKDF2: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c";
+const SCRYPT: &[u8] = b"\x2b\x06\x01\x04\x01\xda\x47\x04\x0b";
+
+fn salt() -> Vec<u8> {
+    element(OCTETS, &[7; 8])
+}
+
+/// An encrypted key; `parameters` say how its password is to be hashed.
+fn locked_key(hash: &[u8], parameters: &[&[u8]]) -> Vec<u8> {
+    let hash = [element(OID, hash), element(SEQUENCE, &parameters.concat())];
     let cipher = [
-        element(oid, b"\x60\x86\x48\x01\x65\x03\x04\x01\x2a"),
-        element(octets, &[7; 16]),
+        element(OID, b"\x60\x86\x48\x01\x65\x03\x04\x01\x2a"),
+        element(OCTETS, &[7; 16]),
     ];
     let scheme = [
-        element(oid, b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"),
+        element(OID, b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"),
         element(
-            sequence,
+            SEQUENCE,
             &[
-                element(sequence, &pbkdf2.concat()),
-                element(sequence, &cipher.concat()),
+                element(SEQUENCE, &hash.concat()),
+                element(SEQUENCE, &cipher.concat()),
             ]
             .concat(),
         ),
     ];
     let key = [
-        element(sequence, &scheme.concat()),
-        element(octets, &[7; 32]),
+        element(SEQUENCE, &scheme.concat()),
+        element(OCTETS, &[7; 32]),
     ];
-    element(sequence, &key.concat())
+    element(SEQUENCE, &key.concat())
 }
 
 #[test]
 fn a_password_that_would_be_hashed_for_hours_is_not_tried() {
-    refused(slow_key([0, 0, 0x10, 0]), Some("word"), "wrong-password");
-    refused(slow_key([0x7f, 0xff, 0xff, 0xff]), Some("word"), "too-slow");
+    let some = element(INTEGER, &[0, 0, 0x10, 0]);
+    let many = element(INTEGER, &[0x7f, 0xff, 0xff, 0xff]);
+    let locked = |parameters: &[&[u8]]| locked_key(PBKDF2, parameters);
+    refused(locked(&[&salt(), &some]), Some("word"), "wrong-password");
+    refused(locked(&[&salt(), &many]), Some("word"), "too-slow");
 
     let house = House::new();
     let mut packed = pfx(&house, "word");
@@ -304,4 +314,37 @@ fn a_password_that_would_be_hashed_for_hours_is_not_tried() {
     let whole = u16::try_from(packed.len() - 4).unwrap().to_be_bytes();
     packed[2..4].copy_from_slice(&whole);
     refused(packed, Some("word"), "too-slow");
+}
+
+/// OpenSSL reads all of these.
+#[test]
+fn an_odd_way_of_writing_hides_no_number() {
+    let many = element(INTEGER, &[0x7f, 0xff, 0xff, 0xff]);
+    let pieces = element(OCTETS | 0x20, &salt());
+    let endless = [&[OCTETS | 0x20, 0x80][..], &salt(), &[0, 0]].concat();
+    let long_tag = [&[0x1f, OCTETS][..], &salt()[1..]].concat();
+    let longer_tag = [&[0x1f, 0x80, INTEGER][..], &many[1..]].concat();
+    for parameters in [
+        [&pieces, &many],
+        [&endless, &many],
+        [&long_tag, &many],
+        [&salt(), &longer_tag],
+    ] {
+        let key = locked_key(PBKDF2, &parameters.map(Vec::as_slice));
+        refused(key, Some("word"), "too-slow");
+    }
+}
+
+#[test]
+fn the_three_numbers_of_scrypt_multiply() {
+    let scrypt = |n: &[u8], p: &[u8]| {
+        let [n, r, p] = [n, &[8], p].map(|number| element(INTEGER, number));
+        locked_key(SCRYPT, &[&salt(), &n, &r, &p])
+    };
+    refused(scrypt(&[0x40, 0], &[1]), Some("word"), "wrong-password");
+    refused(scrypt(&[0x40, 0], &[0x7f, 0xff]), Some("word"), "too-slow");
+    let length = element(INTEGER, &[32]);
+    let million = element(INTEGER, &[0x0f, 0x42, 0x40]);
+    let key = locked_key(PBKDF2, &[&salt(), &million, &length]);
+    refused(key, Some("word"), "wrong-password");
 }
