@@ -178,8 +178,7 @@ fn admitted(shared: &Shared, asked: &Asked<'_>) -> Result<Answer, Refusal> {
         let failures = self_test::failures(shared, asked.client, since);
         return Ok(self_test::json(&failures, language));
     }
-    let (number, format) = file(path).ok_or(Refusal::NotFound)?;
-    let anchor = shown.anchors.get(number).ok_or(Refusal::NotFound)?;
+    let (anchor, format) = shown.file(path).ok_or(Refusal::NotFound)?;
     let bytes = anchor.file(format).ok_or(Refusal::Internal)?;
     Ok(Answer {
         status: 200,
@@ -264,6 +263,13 @@ impl<'a> Shown<'a> {
         }
     }
 
+    fn file(&self, path: &str) -> Option<(&Anchor, Format)> {
+        let (name, extension) = path.strip_prefix('/')?.rsplit_once('.')?;
+        let mut anchors = self.anchors.iter().enumerate();
+        let (_, anchor) = anchors.find(|(number, _)| file_name(*number) == name)?;
+        Some((anchor, Format::of(extension)?))
+    }
+
     fn view(&self, reached: &Reached<'_>, medium: Medium, language: Language) -> View<'_> {
         let ports = self.databases.iter().filter_map(|one| one.port.as_ref());
         let ports: Vec<&Port> = self.notice.server.iter().chain(ports).collect();
@@ -294,14 +300,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// `/smarts-gateway.cer` is the first file, `/smarts-gateway-2.cer` the second.
-fn file(path: &str) -> Option<(usize, Format)> {
-    let (name, extension) = path.strip_prefix('/')?.rsplit_once('.')?;
-    let format = Format::of(extension)?;
-    let number = (0..9).find(|number| file_name(*number) == name)?;
-    Some((number, format))
-}
-
+/// `smarts-gateway.cer` is the first file, `smarts-gateway-2.cer` the second.
 fn file_name(number: usize) -> String {
     match number {
         0 => FILE.to_owned(),

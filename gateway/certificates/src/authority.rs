@@ -52,8 +52,8 @@ use crate::{
 mod constraint;
 
 const ROOT_DAYS: u32 = 3652;
-/// Terminals with a clock that is slow, or of another time zone, take a fresh certificate too.
-const BACKDATED: i64 = DAY / 2;
+/// Where a root is made, before it takes its place; what a killed process has left goes.
+const BESIDE: &str = "authority.new";
 
 /// Where an authority lies, whether or not there is one.
 #[derive(Clone, Debug)]
@@ -246,8 +246,13 @@ impl Authority {
                 .recursive(true)
                 .mode(0o700)
                 .create(tls)?;
+            match fs::remove_dir_all(tls.join(BESIDE)) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+                Ok(()) | Err(_) => {}
+            }
             tempfile::Builder::new()
-                .prefix("authority-")
+                .prefix(BESIDE)
+                .rand_bytes(0)
                 .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir_in(tls)
         };
@@ -409,7 +414,6 @@ fn root_certificate(
 ) -> Result<X509, ErrorStack> {
     let name = common_name(&format!("Smarts Gateway, {host}"))?;
     let mut builder = make::builder(ROOT_DAYS)?;
-    builder.set_not_before(&*Asn1Time::from_unix(validity::now() - BACKDATED)?)?;
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(&name)?;
     builder.set_pubkey(key)?;
@@ -443,7 +447,6 @@ fn begin_leaf(
     }
     let key = kind.generate()?;
     let mut builder = make::builder(days)?;
-    builder.set_not_before(&*Asn1Time::from_unix(now - BACKDATED)?)?;
     builder.set_not_after(&*Asn1Time::from_unix(end)?)?;
     builder.set_subject_name(&*common_name(holder)?)?;
     builder.set_issuer_name(root.certificate.subject_name())?;

@@ -19,10 +19,16 @@ use openssl::{
     },
 };
 
-use crate::{KeyKind, Name, Pair, PairError, plan::Wish};
+use crate::{
+    KeyKind, Name, Pair, PairError,
+    plan::Wish,
+    validity::{self, DAY},
+};
 
 /// Browsers and current Android refuse more.
 pub const LEAF_DAYS: u32 = 397;
+/// Terminals with a clock that is slow, or of another time zone, take a fresh certificate too.
+const BACKDATED: i64 = DAY / 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
@@ -73,21 +79,24 @@ fn self_signed_pair(names: &[Name], kind: KeyKind) -> Result<Pair, MakeError> {
     Ok(Pair::new(builder.build(), Vec::new(), key)?)
 }
 
-/// Version 3, a fresh serial number, good from now on for `days`.
+/// Version 3, a fresh serial number, good for `days` from now on.
 pub(crate) fn builder(days: u32) -> Result<X509Builder, ErrorStack> {
     let mut serial = BigNum::new()?;
     serial.rand(159, MsbOption::MAYBE_ZERO, false)?;
     let mut builder = X509Builder::new()?;
     builder.set_version(2)?;
     builder.set_serial_number(&*serial.to_asn1_integer()?)?;
-    builder.set_not_before(&*Asn1Time::days_from_now(0)?)?;
+    builder.set_not_before(&*Asn1Time::from_unix(validity::now() - BACKDATED)?)?;
     builder.set_not_after(&*Asn1Time::days_from_now(days)?)?;
     Ok(builder)
 }
 
-/// A subject of nothing but a common name, cut to the 64 characters that X.520 allows.
+/// In characters (X.520).
+pub(crate) const COMMON_NAME: usize = 64;
+
+/// A subject of nothing but a common name, cut to what it may have at most.
 pub(crate) fn common_name(text: &str) -> Result<X509Name, ErrorStack> {
-    let cut: String = text.chars().take(64).collect();
+    let cut: String = text.chars().take(COMMON_NAME).collect();
     let mut name = X509NameBuilder::new()?;
     name.append_entry_by_nid(Nid::COMMONNAME, &cut)?;
     Ok(name.build())

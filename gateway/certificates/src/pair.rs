@@ -6,8 +6,9 @@ use openssl::{
     error::ErrorStack,
     hash::MessageDigest,
     nid::Nid,
-    pkey::{HasPublic, Id, PKey, PKeyRef, Private},
+    pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public},
     sha::Sha256,
+    sign::{Signer, Verifier},
     x509::{X509, X509NameRef, X509Ref},
 };
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ impl Pair {
             return Err(PairError::UnknownKey);
         }
         let public = leaf.public_key().map_err(PairError::BadCertificate)?;
-        if !public.public_eq(&key) {
+        if !public.public_eq(&key) || !agree(&public, &key).unwrap_or(false) {
             return Err(PairError::Mismatch);
         }
         let digest = |certificate: &X509| {
@@ -169,6 +170,25 @@ impl fmt::Debug for Pair {
     }
 }
 
+/// Whether what the one signs the other knows: a key whose secret half is damaged still has the
+/// public half of its certificate.
+fn agree(public: &PKey<Public>, key: &PKey<Private>) -> Result<bool, ErrorStack> {
+    const WORDS: &[u8] = b"one key";
+    let digest = match key.id() {
+        Id::ED25519 => None,
+        _ => Some(MessageDigest::sha256()),
+    };
+    let (mut signer, mut verifier) = match digest {
+        Some(digest) => (Signer::new(digest, key)?, Verifier::new(digest, public)?),
+        None => (
+            Signer::new_without_digest(key)?,
+            Verifier::new_without_digest(public)?,
+        ),
+    };
+    let signature = signer.sign_oneshot_to_vec(WORDS)?;
+    verifier.verify_oneshot(&signature, WORDS)
+}
+
 /// `P-256`, `RSA 2048`.
 pub(crate) fn key_words<T: HasPublic>(key: &PKeyRef<T>) -> String {
     let curve = || key.ec_key().ok()?.group().curve_name();
@@ -269,8 +289,27 @@ impl Certificate {
 
 #[cfg(test)]
 mod tests {
+    use openssl::ec::EcKey;
+
     use super::*;
-    use crate::make;
+    use crate::{fixtures::leaf, make};
+
+    #[test]
+    fn a_key_whose_secret_half_is_damaged_is_none_of_its_certificate() {
+        let leaf = leaf().by_itself();
+        let (key, other) = (
+            leaf.key.ec_key().unwrap(),
+            KeyKind::P256.generate().unwrap().ec_key().unwrap(),
+        );
+        let mixed = |secret| {
+            let mixed = EcKey::from_private_components(key.group(), secret, key.public_key());
+            let key = PKey::from_ec_key(mixed.unwrap()).unwrap();
+            Pair::new(leaf.certificate.clone(), Vec::new(), key)
+        };
+        assert!(mixed(key.private_key()).is_ok());
+        let damaged = mixed(other.private_key());
+        assert!(matches!(damaged, Err(PairError::Mismatch)), "{damaged:?}");
+    }
 
     #[test]
     fn a_name_that_would_move_the_cursor_is_told_without_that() {

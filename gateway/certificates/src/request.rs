@@ -4,7 +4,7 @@
 //! takes it back; another one stands beside it and destroys nothing. So an RSA and an ECDSA
 //! certificate can be asked for at once, and an authority that is slow costs no answer.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use openssl::{
     error::ErrorStack,
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     KeyKind, Name, Slot, Store, StoreError,
-    make::{alternative_names, common_name},
+    make::{COMMON_NAME, alternative_names, common_name},
     store,
 };
 
@@ -38,6 +38,28 @@ pub struct Request {
     pub pem: String,
 }
 
+/// Of one slot, what no certificate has answered.
+#[derive(Debug, Default)]
+pub struct Requests {
+    pub waiting: Vec<Request>,
+    pub damaged: Vec<Damaged>,
+}
+
+/// A request whose file cannot be read; nor can its key.
+#[derive(Debug)]
+pub struct Damaged {
+    /// By the name of its file.
+    pub id: String,
+    pub cause: StoreError,
+}
+
+impl Requests {
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let waiting = self.waiting.iter().map(|one| one.id.as_str());
+        waiting.chain(self.damaged.iter().map(|one| one.id.as_str()))
+    }
+}
+
 /// As it lies in the slot's folder, mode 0600.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,11 +71,21 @@ struct Kept {
 
 impl Request {
     pub fn make(names: Vec<Name>, kind: KeyKind) -> Result<Self, ErrorStack> {
-        let first = names.iter().find(|name| matches!(name, Name::Dns(_)));
-        // Authorities put it into the subject; a name goes there before an address.
-        let first = first.or(names.first()).map(Name::to_string);
-        let subject = common_name(&first.unwrap_or_default())?;
-        Self::with_subject(names, kind, &subject)
+        // Authorities put it into the subject; a name goes there before an address. Cut short it
+        // would be another name, for which they issue nothing.
+        let fit = || {
+            names
+                .iter()
+                .filter(|name| name.to_string().len() <= COMMON_NAME)
+        };
+        let first = fit().find(|name| matches!(name, Name::Dns(_)));
+        match first.or_else(|| fit().next()) {
+            Some(first) => {
+                let subject = common_name(&first.to_string())?;
+                Self::with_subject(names, kind, &subject)
+            }
+            None => Self::without_subject(names, kind),
+        }
     }
 
     /// For ACME: Let's Encrypt reads a common name as a DNS name, also where it is an address.
@@ -114,9 +146,25 @@ fn id_of(key: &PKey<Private>) -> Result<String, ErrorStack> {
         .collect())
 }
 
+fn read(file: &Path) -> Result<Request, StoreError> {
+    let bytes = store::read(file).map_err(|source| StoreError::File {
+        file: file.to_owned(),
+        source,
+    })?;
+    let kept = serde_json::from_slice(&bytes).map_err(|source| StoreError::Plan {
+        file: file.to_owned(),
+        source,
+    })?;
+    Request::of(kept).map_err(|_unreadable| StoreError::File {
+        file: file.to_owned(),
+        source: io::ErrorKind::InvalidData.into(),
+    })
+}
+
 impl Store {
-    /// Requests of the slot that no certificate has answered.
-    pub fn requests(&self, slot: &Slot) -> Result<Vec<Request>, StoreError> {
+    /// Requests of the slot that no certificate has answered. A damaged one keeps no other from
+    /// being answered.
+    pub fn requests(&self, slot: &Slot) -> Result<Requests, StoreError> {
         let folder = self.slot_folder(slot);
         let fault = |source| StoreError::File {
             file: folder.clone(),
@@ -124,31 +172,29 @@ impl Store {
         };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(Requests::default()),
             Err(source) => return Err(fault(source)),
         };
-        let mut requests = Vec::new();
+        let mut found = Requests::default();
         for entry in entries {
-            let entry = entry.map_err(fault)?;
-            let name = entry.file_name();
-            let is_ours = name
+            let name = entry.map_err(fault)?.file_name();
+            let id = name
                 .to_str()
-                .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-            if !is_ours {
+                .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+            let Some(id) = id else {
                 continue;
+            };
+            match read(&folder.join(&name)) {
+                Ok(request) => found.waiting.push(request),
+                Err(cause) => found.damaged.push(Damaged {
+                    id: id.to_owned(),
+                    cause,
+                }),
             }
-            let file = entry.path();
-            let bytes = fs::read(&file).map(Zeroizing::new);
-            let bytes = bytes.map_err(|source| StoreError::File {
-                file: file.clone(),
-                source,
-            })?;
-            let kept = serde_json::from_slice(&bytes)
-                .map_err(|source| StoreError::Plan { file, source })?;
-            requests.push(Request::of(kept)?);
         }
-        requests.sort_by(|one, other| one.id.cmp(&other.id));
-        Ok(requests)
+        found.waiting.sort_by(|one, other| one.id.cmp(&other.id));
+        found.damaged.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(found)
     }
 
     /// Keeps the request and its key until [`Store::forget_request`].
@@ -198,7 +244,7 @@ mod tests {
             "192.0.2.1".parse().unwrap(),
         ];
         let slot = Slot::Server;
-        assert!(store.requests(&slot).unwrap().is_empty());
+        assert_eq!(store.requests(&slot).unwrap().ids().count(), 0);
         for kind in [KeyKind::P256, KeyKind::Rsa2048] {
             let request = Request::make(names.clone(), kind).unwrap();
             store.keep_request(&slot, &request).unwrap();
@@ -206,15 +252,66 @@ mod tests {
             let mode = fs::metadata(file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        let kept = store.requests(&slot).unwrap();
+        let kept = store.requests(&slot).unwrap().waiting;
         assert_eq!(kept.len(), 2);
         let [one, other] = &kept[..] else { panic!() };
         assert_eq!((&one.names, &other.names), (&names, &names));
         assert_ne!(one.key.id(), other.key.id());
         store.forget_request(&slot, &one.id).unwrap();
         store.forget_request(&slot, &one.id).unwrap();
-        assert_eq!(store.requests(&slot).unwrap()[0].id, other.id);
+        assert_eq!(store.requests(&slot).unwrap().waiting[0].id, other.id);
         assert!(store.load(&slot).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_request_stands_beside_the_others_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let slot = Slot::Server;
+        let [whole, cut, keyless] = [(); 3].map(|()| {
+            let names = vec!["gate.example.ru".parse().unwrap()];
+            let request = Request::make(names, KeyKind::P256).unwrap();
+            store.keep_request(&slot, &request).unwrap();
+            request.id
+        });
+        let file = |id| store.request_file(&slot, id);
+        let text = fs::read_to_string(file(&cut)).unwrap();
+        fs::write(file(&cut), &text[..text.len() / 2]).unwrap();
+        let text = fs::read_to_string(file(&keyless)).unwrap();
+        fs::write(file(&keyless), text.replace("PRIVATE", "PUBLIC")).unwrap();
+
+        let Requests { waiting, damaged } = store.requests(&slot).unwrap();
+        let [request] = &waiting[..] else {
+            panic!("{waiting:?}")
+        };
+        assert_eq!(request.id, whole);
+        let mut told: Vec<&str> = damaged.iter().map(|one| one.id.as_str()).collect();
+        let mut lost = [&*cut, &keyless];
+        told.sort_unstable();
+        lost.sort_unstable();
+        assert_eq!(told, lost);
+        for one in &damaged {
+            assert!(one.cause.to_string().contains(&one.id), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_common_name_is_not_cut_to_another() {
+        let long = format!("{}example.ru", "long-name.".repeat(6));
+        for (names, subject) in [
+            (vec![long.as_str(), "gate.ru", "192.0.2.1"], Some("gate.ru")),
+            (vec![&long, "192.0.2.1"], Some("192.0.2.1")),
+            (vec![&long], None),
+        ] {
+            let names = names.iter().map(|name| name.parse().unwrap()).collect();
+            let request = Request::make(names, KeyKind::P256).unwrap();
+            let sent = X509Req::from_pem(request.pem.as_bytes()).unwrap();
+            let mut entries = sent.subject_name().entries();
+            let told = entries
+                .next()
+                .map(|one| one.data().to_string().unwrap().to_string());
+            assert_eq!(told.as_deref(), subject);
+        }
     }
 
     #[test]

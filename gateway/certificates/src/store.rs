@@ -24,7 +24,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::{
-    Certificate, KeyKind, Pair, PairError, Plan, Slot,
+    Certificate, KeyKind, Pair, PairError, Plan, Slot, Validity,
     make::{self, MakeError},
     names,
     plan::Wish,
@@ -93,16 +93,21 @@ impl Store {
     /// The certificate of a slot; `None`: it has none.
     pub fn load(&self, slot: &Slot) -> Result<Option<Certificate>, StoreError> {
         let file = self.certificate_file(slot);
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => Zeroizing::new(text),
+        let bytes = match read(&file) {
+            Ok(bytes) => bytes,
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::File { file, source }),
         };
+        let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
         let pairs = text.split(KEY_BEGINS).skip(1).map(|rest| {
             let pem = Zeroizing::new(format!("{KEY_BEGINS}{rest}"));
             Pair::from_pem(pem.as_bytes(), pem.as_bytes())
         });
         let pairs: Result<Vec<Pair>, PairError> = pairs.collect();
+        let pairs = pairs.and_then(|pairs| match pairs.is_empty() {
+            true => Err(PairError::NoCertificate),
+            false => Ok(pairs),
+        });
         let pairs = pairs.map_err(|source| StoreError::Pair {
             file: file.clone(),
             source,
@@ -159,6 +164,15 @@ impl Store {
         self.remove_files(slot, &[RENEWAL])
     }
 
+    /// Whether anything of it is here, also a plan without its certificate.
+    #[must_use]
+    pub fn has(&self, slot: &Slot) -> bool {
+        let folder = self.slot_folder(slot);
+        [CERTIFICATE, PLAN]
+            .iter()
+            .any(|file| folder.join(file).exists())
+    }
+
     /// The slot has no certificate then; the default serves in its place.
     pub fn remove(&self, slot: &Slot) -> Result<(), StoreError> {
         self.remove_files(slot, &[CERTIFICATE, PLAN, RENEWAL])
@@ -173,7 +187,14 @@ impl Store {
                 Err(source) => return Err(StoreError::File { file, source }),
             }
         }
-        Ok(())
+        let folder = self.slot_folder(slot);
+        match fs::File::open(&folder).and_then(|folder| folder.sync_all()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::File {
+                file: folder,
+                source,
+            }),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Every slot that has a folder.
@@ -196,13 +217,16 @@ impl Store {
         Ok(slots)
     }
 
-    /// The test certificate, made now if it is missing, broken or about to end.
+    /// The test certificate, made now if it is missing, broken or about to end, or was made while
+    /// the clock was ahead.
     pub fn test(&self) -> Result<Certificate, StoreError> {
         let (chain, key) = (self.folder.join("test.pem"), self.folder.join("test.key"));
-        let kept = load_pair(&chain, &key);
-        let pair = match kept {
-            Ok(pair) if pair.validity().left(validity::now()) > TEST_RENEWAL => pair,
-            _ => {
+        let now = validity::now();
+        let lasts =
+            |validity: Validity| validity.has_begun(now) && validity.left(now) > TEST_RENEWAL;
+        let pair = match load_pair(&chain, &key) {
+            Ok(pair) if lasts(pair.validity()) => pair,
+            Ok(_) | Err(_) => {
                 let wish = Wish {
                     names: names::of_this_machine(),
                     keys: vec![KeyKind::P256],
@@ -221,7 +245,7 @@ impl Store {
 
 /// `None`: there is no such file.
 fn json<T: DeserializeOwned>(file: PathBuf) -> Result<Option<T>, StoreError> {
-    match fs::read(&file) {
+    match read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|source| StoreError::Plan { file, source }),
@@ -252,7 +276,7 @@ pub fn load_pair(chain: &Path, key: &Path) -> Result<Pair, StoreError> {
 }
 
 /// Of a file alone: a pipe or a device would be read for ever.
-fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if !fs::metadata(file)?.is_file() {
         return Err(io::Error::other("not a file"));
     }
@@ -284,7 +308,16 @@ impl<'a> New<'a> {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)?;
+            // Always the same name: what a killed process has left is replaced, not kept for ever.
+            let mut beside = file.file_name().unwrap_or_default().to_owned();
+            beside.push(".new");
+            match fs::remove_file(folder.join(&beside)) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+                Ok(()) | Err(_) => {}
+            }
             let mut written = tempfile::Builder::new()
+                .prefix(&beside)
+                .rand_bytes(0)
                 .permissions(fs::Permissions::from_mode(mode))
                 .tempfile_in(folder)?;
             written.write_all(bytes)?;
@@ -372,6 +405,39 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         store.remove(&slot).unwrap();
         assert!(store.load(&slot).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_without_any_pair_is_said_to_hold_no_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let file = store.certificate_file(&Slot::Server);
+        replace(&file, 0o600, b"\xc3\x28 garbage").unwrap();
+        let fault = store.load(&Slot::Server).unwrap_err();
+        let source = PairError::NoCertificate;
+        assert_eq!(
+            fault.to_string(),
+            StoreError::Pair { file, source }.to_string()
+        );
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let wish = wish(&[KeyKind::P256]);
+        let made = Certificate::new(make::self_signed(&wish).unwrap()).unwrap();
+        let plan = Plan::SelfSigned(wish);
+        store.install(&Slot::Server, &made, &plan).unwrap();
+        let left = store
+            .certificate_file(&Slot::Server)
+            .with_extension("pem.new");
+        fs::write(&left, "half a key").unwrap();
+        store.install(&Slot::Server, &made, &plan).unwrap();
+        let names = fs::read_dir(store.slot_folder(&Slot::Server)).unwrap();
+        let mut names: Vec<_> = names.map(|one| one.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [CERTIFICATE, PLAN]);
     }
 
     /// Runs itself once more, where no file may be longer than a KiB.

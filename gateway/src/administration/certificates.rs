@@ -24,7 +24,9 @@ pub(crate) mod words;
 
 use backend_types::{DatabaseId, Language};
 use gateway_certificates::{
-    Certificate, KeyKind, Name, Plan, Request, Slot, StoreError, make, names, plan::Wish, request,
+    Certificate, KeyKind, Name, Plan, Request, Slot, StoreError, make, names,
+    plan::Wish,
+    request::{self, Requests},
 };
 use gateway_policy::ports::Holder;
 use serde::{Deserialize, Serialize};
@@ -94,6 +96,26 @@ pub(crate) enum PortKind {
 pub(crate) struct RequestReport {
     pub(crate) id: String,
     pub(crate) names: Vec<Name>,
+    /// Why its file cannot be read: the key is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<String>,
+}
+
+impl RequestReport {
+    fn of(requests: Requests) -> Vec<Self> {
+        let waiting = requests.waiting.into_iter();
+        let waiting = waiting.map(|Request { id, names, .. }| Self {
+            id,
+            names,
+            fault: None,
+        });
+        let damaged = requests.damaged.into_iter().map(|one| Self {
+            id: one.id,
+            names: Vec::new(),
+            fault: Some(one.cause.to_string()),
+        });
+        waiting.chain(damaged).collect()
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -204,10 +226,10 @@ impl Administration {
         }
         let _one_change = self.world.installing.lock().await;
         blocking(move || {
-            let waiting = store
+            let there = store
                 .requests(&slot)
                 .map_err(|fault| speaker.store(&fault))?;
-            if waiting.len() >= request::MOST {
+            if there.ids().count() >= request::MOST {
                 let most = request::MOST.to_string();
                 return Err(speaker.refuse("too-many-requests", &[("most", &most)]));
             }
@@ -230,8 +252,8 @@ impl Administration {
         let of = slot.clone();
         blocking(move || {
             let fault = |fault| speaker.store(&fault);
-            let waiting = store.requests(&of).map_err(fault)?;
-            if !waiting.iter().any(|one| one.id == id) {
+            let there = store.requests(&of).map_err(fault)?;
+            if !there.ids().any(|one| one == id) {
                 return Err(speaker.refuse("no-such-request", &[("id", &id)]));
             }
             store.forget_request(&of, &id).map_err(fault)
@@ -246,9 +268,9 @@ impl Administration {
         language: Language,
     ) -> Result<Changed, Refused> {
         self.refuse_named_files(&slot, language).await?;
-        let (store, speaker) = (self.world.certificate_store(), Speaker(language));
+        let speaker = Speaker(language);
         let _one_change = self.world.installing.lock().await;
-        if !store.certificate_file(&slot).exists() {
+        if !self.world.has_installed(&slot) {
             return Err(speaker.refuse("nothing", &[]));
         }
         let removed = self.world.take_away(&slot).await;
@@ -302,11 +324,13 @@ impl Administration {
             Speaker(language),
             slot.clone(),
         );
-        let (requests, renewal_fault) = blocking(move || {
-            let requests = store.requests(&of).map_err(|fault| speaker.store(&fault))?;
-            let requests = requests.into_iter();
-            let requests = requests.map(|Request { id, names, .. }| RequestReport { id, names });
-            Ok((requests.collect(), renewal::unread(&store, &of, language)))
+        // What the ports show is shown all the same.
+        let (requests, unread, renewal_fault) = blocking(move || {
+            let (requests, unread) = match store.requests(&of) {
+                Ok(requests) => (RequestReport::of(requests), None),
+                Err(fault) => (Vec::new(), Some(speaker.store(&fault).message)),
+            };
+            Ok((requests, unread, renewal::unread(&store, &of, language)))
         })
         .await?;
         let database = match slot {
@@ -334,7 +358,7 @@ impl Administration {
             }),
             default: is_default,
             certificates,
-            fault: fault.map(|fault| fault.words(language)),
+            fault: fault.map(|fault| fault.words(language)).or(unread),
             renewal_fault,
             requests,
         })

@@ -183,24 +183,35 @@ fn an_unusable_certificate_is_told_and_plain_http_too() {
 }
 
 #[test]
-fn two_authorities_are_two_files() {
+fn each_authority_is_a_file_however_many_there_are() {
     let mut notice = shop();
-    let other = served(&["192.0.2.7"]);
-    notice.databases[0].port = Some(port(9706, &other));
+    for number in 2..=12 {
+        let own = port(9700 + number, &served(&["192.0.2.7"]));
+        let id = format!("database-{number}");
+        notice.databases.push(database(&id, &id, Some(own)));
+    }
     let page = page(&notice, "192.0.2.7");
-    assert!(page.contains("\"smarts-gateway.cer\""), "{page}");
-    assert!(page.contains("\"smarts-gateway-2.cer\""), "{page}");
-    assert_eq!(file("/smarts-gateway.cer"), Some((0, Format::Cer)));
-    assert_eq!(file("/smarts-gateway-2.pem"), Some((1, Format::Pem)));
+    let shown = Shown::of(&notice, |_| true);
+    for (number, anchor) in shown.anchors.iter().enumerate() {
+        let name = match number {
+            0 => "smarts-gateway.cer".to_owned(),
+            _ => format!("smarts-gateway-{}.cer", number + 1),
+        };
+        assert!(page.contains(&format!("\"{name}\"")), "{name}");
+        let (found, format) = shown.file(&format!("/{name}")).unwrap();
+        assert_eq!((found, format), (&**anchor, Format::Cer));
+    }
+    assert_eq!(shown.anchors.len(), 12);
     for none in [
         "/smarts-gateway-1.cer",
+        "/smarts-gateway-13.cer",
         "/smarts-gateway-02.cer",
         "/smarts-gateway-99999999999999999999.cer",
         "/x/smarts-gateway.cer",
         "/smarts-gateway.key",
         "smarts-gateway.cer",
     ] {
-        assert_eq!(file(none), None, "{none}");
+        assert_eq!(shown.file(none), None, "{none}");
     }
 }
 

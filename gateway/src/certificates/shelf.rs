@@ -137,6 +137,13 @@ impl Shelf {
         }
     }
 
+    /// Whether the slot has a certificate, or had one that nobody has removed.
+    pub(crate) fn has(&self, slot: &Slot) -> bool {
+        let all = self.lock();
+        let shelved = all.get(&Source::Installed(slot.clone()));
+        shelved.is_some_and(|one| one.is_there())
+    }
+
     /// Forgets what no port may serve any more.
     pub(crate) fn keep_used(&self) {
         self.lock().retain(|_, one| Arc::strong_count(one) > 1);
@@ -180,11 +187,7 @@ impl Shelved {
             state: ArcSwap::default(),
             timely: AtomicBool::default(),
         };
-        let certificate = match &shelved.source {
-            Source::Test => store.test().map(Some).map_err(CertificateFault::from),
-            Source::Files(_) | Source::Installed(_) => shelved.load(store),
-        };
-        let state = shelved.after(certificate, store);
+        let state = shelved.after(shelved.load(store), store);
         shelved.state.store(Arc::new(state));
         shelved.turned();
         shelved
@@ -208,9 +211,15 @@ impl Shelved {
     fn look(&self, store: &Store) -> bool {
         let mut watched = self.watched();
         let stamps = stamps(&self.files);
-        let has_fault = self.state.load().fault.is_some();
+        let has_fault = self.state.load().fault.is_some() || self.is_to_be_made();
         let read = watched.due(&stamps, has_fault) && self.read_again(&mut watched, stamps, store);
         self.turned() | read
+    }
+
+    /// The test certificate is ours to make: nobody has to come for it when it ends, or when a clock
+    /// that was wrong is set right.
+    fn is_to_be_made(&self) -> bool {
+        self.source == Source::Test && !self.timely.load(Ordering::Relaxed)
     }
 
     /// Whether its time has come, or ended, since the last look: no file changes for that.
@@ -258,6 +267,7 @@ impl Shelved {
     fn load(&self, store: &Store) -> Result<Option<Certificate>, CertificateFault> {
         match (&self.source, self.files.as_slice()) {
             (Source::Installed(slot), _) => Ok(store.load(slot)?),
+            (Source::Test, _) if self.is_to_be_made() => Ok(Some(store.test()?)),
             (Source::Files(files), _) => named(files).map(Some),
             (Source::Test, [chain, key]) => pair(chain, key).map(Some),
             (Source::Test, _) => Ok(None),

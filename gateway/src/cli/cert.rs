@@ -14,6 +14,7 @@ use std::{
 use clap::Subcommand;
 use gateway_certificates::{KeyKind, Name, Slot};
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Failure, Outcome, Session, secret,
@@ -192,7 +193,8 @@ fn import_into(slot: &Slot, mut import: Import, session: &Session) -> Result<Cha
 fn remove(place: &Place, request: Option<&str>, session: &Session) -> Outcome {
     let slot = place.slot(session)?;
     if let Some(id) = request {
-        let path = format!("/certificates/{slot}/requests/{id}");
+        let path = utf8_percent_encode(id, NON_ALPHANUMERIC);
+        let path = format!("/certificates/{slot}/requests/{path}");
         let report: SlotReport = session.gateway.send(Method::DELETE, &path, None::<&()>)?;
         return session.show(&report, |_| {
             out!("{}", session.say("cert-request-removed", &[("id", id)]));
@@ -271,10 +273,17 @@ fn print(report: &SlotReport, session: &Session) {
         table.field(name, Cell::new(format!("✗ {fault}"), Tone::Bad));
     }
     for request in &report.requests {
-        let names = Name::listed(&request.names);
-        let values = [("id", request.id.as_str()), ("names", &names)];
-        let words = session.say("cert-request-of", &values);
-        table.field(format!("  {}", session.say("cert-requests", &[])), words);
+        let (id, names) = (request.id.as_str(), Name::listed(&request.names));
+        let cell = match &request.fault {
+            None => session
+                .say("cert-request-of", &[("id", id), ("names", &names)])
+                .into(),
+            Some(cause) => {
+                let words = session.say("cert-request-damaged", &[("id", id), ("cause", cause)]);
+                Cell::new(format!("✗ {words}"), Tone::Bad)
+            }
+        };
+        table.field(format!("  {}", session.say("cert-requests", &[])), cell);
     }
     out!("{}", table.text(session.colour).trim_end());
 }
@@ -349,13 +358,17 @@ fn read(file: &PathBuf, session: &Session) -> Result<File, Failure> {
     })
 }
 
-/// Names as people write them: those in other letters than Latin as DNS has them (IDNA).
+/// Names as people write them, each once: those in other letters than Latin as DNS has them (IDNA).
 pub(super) fn parsed(names: &[String], session: &Session) -> Result<Vec<Name>, Failure> {
-    let names = names.iter().map(|name| {
+    let mut parsed = Vec::new();
+    for name in names {
         let unknown = |_unknown| session.misused("cert-not-a-name", &[("name", name)]);
-        ascii(name).parse::<Name>().map_err(unknown)
-    });
-    names.collect()
+        let name = ascii(name).parse::<Name>().map_err(unknown)?;
+        if !parsed.contains(&name) {
+            parsed.push(name);
+        }
+    }
+    Ok(parsed)
 }
 
 /// Empty where IDNA knows no such name.

@@ -97,6 +97,12 @@ impl World {
         self.renewals.look_again();
         Ok(())
     }
+
+    /// On disk, or in force still though its files are gone.
+    pub(crate) fn has_installed(&self, slot: &Slot) -> bool {
+        self.certificate_store().has(slot) || self.shelf.has(slot)
+    }
+
     /// The default takes its place, and the test certificate that of the default. For who holds
     /// [`World::installing`].
     pub(crate) async fn take_away(&self, slot: &Slot) -> Result<(), InstallError> {

@@ -11,14 +11,14 @@ use crate::house::{House, Plan};
 const HERE: &[&str] = &["127.0.0.1", "localhost"];
 
 /// Database `a` with a print server, `b` without; they and the server port speak https.
-struct Shop {
-    house: House,
+pub(super) struct Shop {
+    pub(super) house: House,
     authority: Authority,
     folder: harness::TempDir,
     _upstream: RecordingUpstream,
 }
 
-fn shop() -> Shop {
+pub(super) fn shop() -> Shop {
     shop_with(|_, _| {})
 }
 
@@ -50,23 +50,23 @@ fn shop_with(change: impl FnOnce(&mut Plan, &Authority)) -> Shop {
 }
 
 impl Shop {
-    fn root(&self) -> String {
+    pub(super) fn root(&self) -> String {
         self.authority.file().display().to_string()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     #[track_caller]
-    fn openssl(&self, arguments: &[&str]) {
+    pub(super) fn openssl(&self, arguments: &[&str]) {
         let made = tool::run("openssl", arguments, "");
         assert_eq!(made.code, Some(0), "{arguments:?}: {made:?}");
     }
 
     /// `gateway cert …`, done; its answer.
     #[track_caller]
-    fn cert(&self, arguments: &[&str], stdin: &str) -> Value {
+    pub(super) fn cert(&self, arguments: &[&str], stdin: &str) -> Value {
         let all = [&["cert"], arguments, &["--json"]].concat();
         let outcome = self.house.command_with(&all, stdin);
         assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
@@ -75,7 +75,7 @@ impl Shop {
 
     /// Refused with this code; every port goes on as before.
     #[track_caller]
-    fn refuses(&self, arguments: &[&str], stdin: &str, code: &str) -> Value {
+    pub(super) fn refuses(&self, arguments: &[&str], stdin: &str, code: &str) -> Value {
         let before = self.shown();
         let all = [&["cert"], arguments, &["--json"]].concat();
         let outcome = self.house.command_with(&all, stdin);
@@ -88,7 +88,7 @@ impl Shop {
 
     /// What the ports show: server, `a`, its print server, `b`.
     #[track_caller]
-    fn shown(&self) -> [String; 4] {
+    pub(super) fn shown(&self) -> [String; 4] {
         let house = &self.house;
         let ports = [
             house.server_address(),

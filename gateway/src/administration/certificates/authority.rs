@@ -144,11 +144,6 @@ fn issued(
     speaker: Speaker,
 ) -> Result<Made, Refused> {
     let fault = |fault| speaker.authority(&fault);
-    // Who says the names needs nothing of what is there, damaged or not.
-    let before = match wish.names.is_empty() {
-        true => store.plan(slot).map_err(|fault| speaker.store(&fault))?,
-        false => None,
-    };
     let AuthorityWish {
         names,
         keys,
@@ -156,6 +151,11 @@ fn issued(
         root_key,
         take_root_key,
     } = wish;
+    // A plan that cannot be read stands in nobody's way who says the names himself.
+    let before = match names.is_empty() {
+        true => store.plan(slot).map_err(|fault| speaker.store(&fault))?,
+        false => None,
+    };
     let mut wish = match before {
         Some(Plan::Authority(before)) => before,
         _ => Wish {
@@ -243,6 +243,14 @@ pub(super) fn decoded(base64: &str) -> Result<Zeroizing<Vec<u8>>, AuthorityError
 impl Speaker {
     /// With the way out; what only an engineer can mend stays English.
     pub(in crate::administration) fn authority(self, fault: &AuthorityError) -> Refused {
+        let disk = match fault {
+            AuthorityError::Store(fault) => return self.store(fault),
+            AuthorityError::File { file, source } => self.disk(file, source),
+            _ => None,
+        };
+        if let Some(refused) = disk {
+            return refused;
+        }
         let (code, values): (_, Vec<(&'static str, String)>) = match fault {
             AuthorityError::NoRoot => ("no-root", Vec::new()),
             AuthorityError::Exists(constraints) => {
@@ -265,6 +273,10 @@ impl Speaker {
                 ("no-passphrase", vec![("file", file.display().to_string())])
             }
             AuthorityError::WrongKey => ("wrong-root-key", Vec::new()),
+            AuthorityError::Certificate { file, .. } | AuthorityError::Json { file, .. } => (
+                "authority-damaged",
+                vec![("file", file.display().to_string())],
+            ),
             AuthorityError::NotPermitted(names) => {
                 ("not-permitted", vec![("names", Name::listed(names))])
             }
@@ -272,8 +284,6 @@ impl Speaker {
             AuthorityError::Ended => ("root-ended", Vec::new()),
             AuthorityError::Unfit(_)
             | AuthorityError::File { .. }
-            | AuthorityError::Certificate { .. }
-            | AuthorityError::Json { .. }
             | AuthorityError::OpenSsl(_)
             | AuthorityError::Pair(_)
             | AuthorityError::Store(_) => ("authority-failed", vec![("cause", fault.to_string())]),

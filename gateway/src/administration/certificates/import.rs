@@ -126,7 +126,8 @@ fn take(
     let unfit = |fault: Fault| speaker.fault(&fault);
     let requests = store
         .requests(slot)
-        .map_err(|fault| speaker.store(&fault))?;
+        .map_err(|fault| speaker.store(&fault))?
+        .waiting;
     let expected = Expected {
         names: &import.names,
         requests: &requests,

@@ -1,5 +1,10 @@
 //! Faults and notes about certificates → sentences with the way out.
 
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
+
 use backend_types::Language;
 use gateway_certificates::{Fault, Name, StoreError, judge::Note};
 use http::StatusCode;
@@ -47,9 +52,23 @@ impl Speaker {
         self.fault(fault).message
     }
 
-    /// The disk's or OpenSSL's: an engineer's.
+    /// The disk's or OpenSSL's: an engineer's, where it is not the disk's alone.
     pub(in crate::administration) fn store(self, fault: &StoreError) -> Refused {
-        self.refuse("store", &[("cause", &fault.to_string())])
+        let disk = match fault {
+            StoreError::File { file, source } => self.disk(file, source),
+            _ => None,
+        };
+        disk.unwrap_or_else(|| self.refuse("store", &[("cause", &fault.to_string())]))
+    }
+
+    /// What whoever administers the machine mends.
+    pub(super) fn disk(self, file: &Path, source: &io::Error) -> Option<Refused> {
+        let code = match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk-full",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "disk-denied",
+            _ => return None,
+        };
+        Some(self.refuse(code, &[("file", &file.display().to_string())]))
     }
 
     pub(in crate::administration) fn install(self, fault: InstallError) -> Refused {
@@ -119,13 +138,17 @@ fn values(fault: &Fault) -> Vec<(&'static str, String)> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use gateway_certificates::authority::AuthorityError;
     use harness::document;
 
     use super::*;
 
     /// Those that are not of a certificate itself.
-    const OTHERS: [&str; 23] = [
+    const OTHERS: [&str; 26] = [
+        "authority-damaged",
         "beside-renewed",
+        "disk-denied",
+        "disk-full",
         "files",
         "names-needed",
         "no-such-request",
@@ -232,6 +255,25 @@ mod tests {
         let faults = faults.iter().map(|fault| fault.code());
         let all: BTreeSet<String> = faults.chain(OTHERS).map(str::to_owned).collect();
         assert_eq!(known.collect::<BTreeSet<_>>(), all);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_without_the_words_of_an_engineer() {
+        let full = || io::Error::new(ErrorKind::StorageFull, "No space left on device");
+        let file = || "data/tls/server/plan.json".into();
+        let source = full();
+        let store = Speaker(Language::Ru).store(&StoreError::File {
+            file: file(),
+            source,
+        });
+        let (file, source) = (file(), full());
+        let authority = AuthorityError::File { file, source };
+        let authority = Speaker(Language::Ru).authority(&authority);
+        for Refused { code, message, .. } in [store, authority] {
+            assert_eq!(code, "cert-disk-full");
+            assert!(message.contains("data/tls/server/plan.json"), "{message}");
+            assert!(!message.contains("space"), "{message}");
+        }
     }
 
     #[test]

@@ -2,16 +2,21 @@
 //!
 //! Whoever orders agrees to the server's terms of service; that is said before.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use gateway_certificates::{
-    KeyKind, Name,
+    Fault, KeyKind, Name,
     plan::{AcmeWish, Challenge, Wish},
+    read::{Given, read},
 };
 use instant_acme::LetsEncrypt;
 
-use super::{Changed, Outcome, Place, Session, key_kind, parsed, print_changed};
-use crate::acme::ORDER_LIMIT;
+use super::{Changed, Failure, Outcome, Place, Session, key_kind, parsed, print_changed};
+use crate::{acme::ORDER_LIMIT, administration::certificates::words::Speaker};
 
 /// An order may wait for another one.
 const LIMIT: Duration = ORDER_LIMIT
@@ -49,13 +54,7 @@ pub(super) fn run(acme: Acme, session: &Session) -> Outcome {
         false => LetsEncrypt::Production,
     };
     let directory = acme.directory.unwrap_or_else(|| server.url().to_owned());
-    let authority = acme.authority.map(|file| {
-        fs::read_to_string(&file).map_err(|fault| {
-            let (file, cause) = (file.display().to_string(), fault.to_string());
-            let values = [("file", file.as_str()), ("cause", &cause)];
-            session.refuse("cert-file-unreadable", &values)
-        })
-    });
+    let authority = acme.authority.map(|file| certificates(&file, session));
     let mut keys = once_each(acme.keys);
     if keys.is_empty() {
         keys.push(KeyKind::P256);
@@ -95,6 +94,30 @@ fn once_each<T: PartialEq>(all: Vec<T>) -> Vec<T> {
         }
     }
     kept
+}
+
+/// Those in a file of any format, as PEM.
+fn certificates(file: &Path, session: &Session) -> Result<String, Failure> {
+    let name = file.display().to_string();
+    let bytes = fs::read(file).map_err(|fault| {
+        let values = [("file", name.as_str()), ("cause", &fault.to_string())];
+        session.refuse("cert-file-unreadable", &values)
+    })?;
+    let found = read(&[Given::new(&name, bytes)], None);
+    let found = found.map(|found| found.certificates);
+    let found = found.and_then(|found| match found.is_empty() {
+        true => Err(Fault::NoCertificate),
+        false => Ok(found),
+    });
+    let found = found.map_err(|fault| {
+        let words = Speaker(session.language).sentence(&fault);
+        Failure::Said(words)
+    })?;
+    let pem = found.iter().map(|one| one.to_pem());
+    let pem: Vec<Vec<u8>> = pem
+        .collect::<Result<_, _>>()
+        .map_err(|fault| Failure::Said(fault.to_string()))?;
+    Ok(String::from_utf8_lossy(&pem.concat()).into_owned())
 }
 
 /// Beside the answer, which may be for a program.

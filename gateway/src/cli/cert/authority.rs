@@ -141,6 +141,10 @@ impl NewFile {
     pub(super) fn keep(mut self, bytes: &[u8], session: &Session) -> Outcome {
         let written = self.file.write_all(bytes);
         let written = written.and_then(|()| self.file.sync_all());
+        // With its name: the gateway forgets its own copy when this is done.
+        let folder = self.path.parent().filter(|one| *one != Path::new(""));
+        let folder = folder.unwrap_or(Path::new("."));
+        let written = written.and_then(|()| fs::File::open(folder)?.sync_all());
         written.map_err(|fault| unusable(&self.path, &fault, session))?;
         self.kept = true;
         Ok(())

@@ -60,6 +60,34 @@ fn a_certificate_that_ends_while_it_serves_is_refused_from_then_on() {
     gateway.terminate();
 }
 
+/// A small computer without a battery starts before it has asked what time it is.
+#[test]
+fn a_test_certificate_made_by_a_wrong_clock_is_made_anew_when_it_is_set_right() {
+    for years in [-10, 2] {
+        let upstream = RecordingUpstream::ok();
+        let plan = Plan::new();
+        let clock = Clock::new(plan.path());
+        clock.turn(years * 365 * DAY);
+        let plan = plan.with(Database {
+            https: true,
+            ..Database::new("a", upstream.url())
+        });
+        let config = plan.path().join("gateway.yaml");
+        std::fs::write(&config, plan.front.yaml()).unwrap();
+        let mut gateway = Gateway::start_by(GATEWAY, &config, &plan.front.data, &clock);
+        let dial = Dial::tls_blindly(gateway.address("a"));
+        let first = dial.open().peer_thumbprint();
+
+        clock.turn(0);
+        eventually(DEADLINE, "another one serves", || {
+            let shown = dial.try_open().ok()?.peer_thumbprint();
+            (shown != first).then_some(())
+        });
+        assert_eq!(dial.get("/x", &[]).text(), "ok");
+        gateway.terminate();
+    }
+}
+
 /// Lines of the log that say that a certificate ends.
 fn alarms(gateway: &Gateway) -> Vec<Value> {
     let log = gateway.log();
