@@ -23,7 +23,7 @@ use openssl::{
     asn1::Asn1Time,
     error::ErrorStack,
     hash::MessageDigest,
-    pkey::{PKey, PKeyRef, Private},
+    pkey::{Id, PKey, PKeyRef, Private},
     stack::Stack,
     symm::Cipher,
     x509::{
@@ -133,6 +133,13 @@ impl Root {
         Validity::of(&self.certificate)
     }
 
+    /// Whether terminals that know RSA alone can verify what it signs.
+    #[must_use]
+    pub fn is_rsa(&self) -> bool {
+        let key = self.certificate.public_key();
+        key.is_ok_and(|key| key.id() == Id::RSA)
+    }
+
     /// Its common name.
     #[must_use]
     pub fn holder(&self) -> String {
@@ -209,16 +216,17 @@ impl Authority {
         }))
     }
 
-    /// The root there is, else a new one. One with other constraints is refused: what a root
-    /// permits cannot be changed.
+    /// The root there is, else a new one with such a key. One with other constraints is refused:
+    /// what a root permits cannot be changed.
     pub fn root_or_new(
         &self,
         host: &str,
         constraints: &[Constraint],
+        kind: KeyKind,
     ) -> Result<Root, AuthorityError> {
         match self.root()? {
             None => {
-                self.make_root(host, constraints)?;
+                self.make_root(host, constraints, kind)?;
                 self.root()?.ok_or(AuthorityError::NoRoot)
             }
             Some(root) if constraints.is_empty() || same(&root.constraints, constraints) => {
@@ -228,8 +236,13 @@ impl Authority {
         }
     }
 
-    fn make_root(&self, host: &str, constraints: &[Constraint]) -> Result<(), AuthorityError> {
-        let key = KeyKind::P256.generate()?;
+    fn make_root(
+        &self,
+        host: &str,
+        constraints: &[Constraint],
+        kind: KeyKind,
+    ) -> Result<(), AuthorityError> {
+        let key = kind.generate()?;
         let certificate = root_certificate(&key, host, constraints)?;
         let passphrase = self.passphrase_or_new()?;
         let encrypted =
@@ -301,11 +314,11 @@ impl Authority {
         &self,
         name: &str,
         days: u32,
+        kind: KeyKind,
         key: RootKey<'_>,
     ) -> Result<Pair, AuthorityError> {
         let root = self.root()?.ok_or(AuthorityError::NoRoot)?;
         let signer = self.key(&root, key)?;
-        let kind = KeyKind::P256;
         // As in `holder`: the space keeps a name from being taken for one of DNS.
         let (mut builder, own) = begin_leaf(&root, kind, &format!("{name} (device)"), days)?;
         let usage = KeyUsage::new().critical().digital_signature().build()?;

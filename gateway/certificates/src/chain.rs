@@ -5,7 +5,15 @@
 
 use std::cell::Cell;
 
-use openssl::x509::{X509, X509Ref, X509VerifyResult};
+use openssl::{
+    error::ErrorStack,
+    stack::Stack,
+    x509::{
+        X509, X509Ref, X509StoreContext, X509VerifyResult,
+        store::X509StoreBuilder,
+        verify::{X509VerifyFlags, X509VerifyParam},
+    },
+};
 
 use crate::{Validity, pair};
 
@@ -157,6 +165,42 @@ impl Climb<'_> {
 }
 
 impl Chain {
+    /// What a client says that is sent `leaf` with these intermediates and trusts where they end:
+    /// of whom, and why. Who may sign, how deep, and for which names; times are judged elsewhere.
+    pub(crate) fn objection(
+        &self,
+        leaf: &X509,
+        given: &[X509],
+        roots: &Roots,
+    ) -> Result<Option<(String, String)>, ErrorStack> {
+        let mut parameters = X509VerifyParam::new()?;
+        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN | X509VerifyFlags::NO_CHECK_TIME)?;
+        let mut trusted = X509StoreBuilder::new()?;
+        trusted.set_param(&parameters)?;
+        let last = self.intermediates.last().unwrap_or(leaf);
+        let ends: Vec<&X509> = match self.end {
+            End::Known => roots.0.iter().collect(),
+            End::OwnRoot(_) => given.iter().filter(|one| vouches_for_itself(one)).collect(),
+            End::Missing { .. } => vec![last],
+        };
+        for end in ends {
+            trusted.add_cert(end.clone())?;
+        }
+        let mut sent = Stack::new()?;
+        for intermediate in &self.intermediates {
+            sent.push(intermediate.clone())?;
+        }
+        let mut context = X509StoreContext::new()?;
+        context.init(&trusted.build(), leaf, &sent, |context| {
+            if context.verify_cert()? {
+                return Ok(None);
+            }
+            let of = context.current_cert().unwrap_or(leaf);
+            let why = context.error().error_string().to_owned();
+            Ok(Some((pair::holder(of), why)))
+        })
+    }
+
     fn ending_at(intermediates: Vec<X509>, last: &X509Ref) -> Self {
         Self {
             intermediates,

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    Authority, Pair,
+    Authority, KeyKind, Pair,
     authority::{AuthorityError, Root, RootKey},
     store::replace,
     validity,
@@ -75,13 +75,13 @@ pub enum Objection {
     Unknown,
 }
 
-/// How a PFX file is encrypted.
+/// How a PFX file is encrypted, and which key is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PfxFormat {
     /// AES-256 and SHA-256: Windows 10, Android 9 and later.
     Current,
-    /// Triple DES and SHA-1: what came before.
+    /// Triple DES and SHA-1, an RSA key: what came before knows no other.
     Old,
 }
 
@@ -163,9 +163,14 @@ impl Authority {
         &self,
         name: &str,
         days: u32,
+        format: PfxFormat,
         key: RootKey<'_>,
     ) -> Result<(Device, Pair), AuthorityError> {
-        let pair = self.issue_device(name, days, key)?;
+        let kind = match format {
+            PfxFormat::Current => KeyKind::P256,
+            PfxFormat::Old => KeyKind::Rsa2048,
+        };
+        let pair = self.issue_device(name, days, kind, key)?;
         let validity = pair.validity();
         let device = Device {
             name: name.to_owned(),
@@ -248,12 +253,18 @@ mod tests {
             let data = tempfile::tempdir().unwrap();
             let authority = Authority::of(data.path());
             let constraints: Vec<_> = constraints.iter().map(|one| one.parse().unwrap()).collect();
-            authority.root_or_new("shop-15", &constraints).unwrap();
+            let made = authority.root_or_new("shop-15", &constraints, KeyKind::P256);
+            made.unwrap();
             Self { data, authority }
         }
 
         fn add(&self, name: &str) -> (Device, Pair) {
-            let added = self.authority.add_device(name, DEVICE_DAYS, RootKey::Kept);
+            self.add_as(name, PfxFormat::Current)
+        }
+
+        fn add_as(&self, name: &str, format: PfxFormat) -> (Device, Pair) {
+            let authority = &self.authority;
+            let added = authority.add_device(name, DEVICE_DAYS, format, RootKey::Kept);
             added.unwrap()
         }
     }
@@ -330,7 +341,8 @@ mod tests {
         assert_eq!(trust.devices, Devices::default());
         assert!(trust.fault.unwrap().contains("devices.json"));
         // Nothing is forgotten by writing over it.
-        let added = place.authority.add_device("ТСД 2", 1, RootKey::Kept);
+        let format = PfxFormat::Current;
+        let added = (place.authority).add_device("ТСД 2", 1, format, RootKey::Kept);
         assert!(added.is_err());
         assert_eq!(fs::read(place.authority.devices_file()).unwrap(), b"{");
     }
@@ -338,12 +350,17 @@ mod tests {
     #[test]
     fn openssl_opens_the_file_in_both_formats_with_its_password_alone() {
         let place = Place::new(&[]);
-        let (_, pair) = place.add("ТСД 1");
         let root = place.authority.root().unwrap().unwrap().certificate;
-        for (format, words) in [
-            (PfxFormat::Current, "AES-256-CBC"),
-            (PfxFormat::Old, "pbeWithSHA1And3-KeyTripleDES-CBC"),
+        for (format, words, key) in [
+            (PfxFormat::Current, "AES-256-CBC", "P-256"),
+            (
+                PfxFormat::Old,
+                "pbeWithSHA1And3-KeyTripleDES-CBC",
+                "RSA 2048",
+            ),
         ] {
+            let (_, pair) = place.add_as("ТСД 1", format);
+            assert_eq!(pair.key_words(), key);
             let pfx = pfx(&pair, &root, "ТСД 1", format, "Abc23456").unwrap();
             let file = place.data.path().join("device.p12");
             fs::write(&file, &*pfx).unwrap();

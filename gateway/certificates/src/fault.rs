@@ -61,6 +61,13 @@ pub enum Fault {
         issuer: String,
         url: Option<String>,
     },
+    /// Whole, and yet clients refuse it, for what OpenSSL says of one of its certificates.
+    #[error("{holder}: {of}: {cause}")]
+    ChainRefused {
+        holder: String,
+        of: String,
+        cause: String,
+    },
 }
 
 impl Fault {
@@ -90,6 +97,7 @@ impl Fault {
             Self::NoNames { .. } => "no-names",
             Self::WrongName { .. } => "wrong-name",
             Self::ChainIncomplete { .. } => "chain-incomplete",
+            Self::ChainRefused { .. } => "chain-refused",
         }
     }
 }

@@ -89,6 +89,7 @@ pub fn judge(found: &Found, expected: &Expected<'_>) -> Result<Judged, Fault> {
             is_strong(intermediate)?;
         }
         notes.extend(judge_end(&leaf, &built, found, expected)?);
+        judge_whole(&leaf, &built, found, expected)?;
         used.push(leaf.certificate.clone());
         used.extend(built.intermediates.iter().cloned());
         answers.extend(request.map(|request| request.id.clone()));
@@ -253,6 +254,23 @@ fn judge_end(
             }
         }
     }
+}
+
+/// The last word has what clients verify with.
+fn judge_whole(
+    leaf: &Leaf,
+    chain: &Chain,
+    found: &Found,
+    expected: &Expected<'_>,
+) -> Result<(), Fault> {
+    let holder = leaf.holder();
+    let said = chain.objection(&leaf.certificate, &found.certificates, expected.roots);
+    let (of, cause) = match said {
+        Ok(None) => return Ok(()),
+        Ok(Some(objection)) => objection,
+        Err(fault) => (holder.clone(), fault.to_string()),
+    };
+    Err(Fault::ChainRefused { holder, of, cause })
 }
 
 /// May sign others. Some tools call every certificate that has signed itself an authority, without

@@ -791,6 +791,7 @@ cert-note-server-apart = The server port itself shows another certificate: the c
 cert-note-test-serves = The test certificate serves now. Terminals on the internet will not accept it.
 cert-note-default-serves = The server's certificate serves the database now.
 cert-note-root-made = A root certificate has been made. Install it once on every terminal: gateway cert page --to FILE makes a page with it and with instructions. Until it is installed, terminals do not connect.
+cert-note-root-not-rsa = The root has an ECDSA key, by which it signs the certificate with the RSA key too: terminals that know RSA alone (Windows CE) do not accept it. For those the root needs an RSA key: stop the gateway, move the folder tls/authority out of the data folder and give the command again, with --key p256 --key rsa2048; the new root has to be installed on every terminal.
 cert-note-names-left-out = The root does not permit { $names }: they are not in the server's certificate.
 
 cert-refused-files = The certificate is set by files in the configuration ({ $file }: { $chain }), and those take precedence. Replace these files themselves, or take the lines named below out of the configuration and repeat the command. Nothing was changed.
@@ -840,6 +841,7 @@ cert-refused-odd-key = The key { $key } of the certificate “{ $holder }” is 
 cert-refused-weak-signature = The certificate “{ $holder }” is signed in an outdated way ({ $algorithm }), it will not be accepted. Ask the authority to issue it with SHA-256. Nothing was changed.
 cert-refused-no-names = The certificate “{ $holder }” has no alternative names (SAN), and the name in its CN has not counted for years. Order a new one for the names and addresses that are typed on the terminals: gateway cert csr --name. Nothing was changed.
 cert-refused-wrong-name = The certificate is not for { $missing }: it names { $names }. Order it for the names and addresses that are typed on the terminals. Nothing was changed.
+cert-refused-chain-refused = Clients would refuse the chain of the certificate “{ $holder }” because of “{ $of }”: { $cause }. Take the intermediate certificates that the authority has sent with this one. Nothing was changed.
 cert-refused-chain-incomplete = The certificate “{ $issuer }”, which has signed “{ $of }”, is missing. Add its file to the command: the authority sends it with the certificate. If the authority is your own and the terminals know it, add its root certificate, or --chain-incomplete-ok. Nothing was changed.
 
 help-cert = Certificates: shown, made, asked for, ordered, imported, removed
@@ -874,7 +876,7 @@ help-cert-device-add = Issue a certificate to a device: a PFX file and a passwor
 help-cert-device-add-name = Name of the device, for people
 help-cert-device-add-days = Life in days, three years if absent
 help-cert-device-add-to = PFX file; absent: NAME.p12 in this folder
-help-cert-device-add-old-format = 3DES and SHA-1: for Windows CE, Android before 9, Windows before 10
+help-cert-device-add-old-format = 3DES, SHA-1 and an RSA key: for Windows CE, Android before 9, Windows before 10
 help-cert-device-add-root-key = The file with the root's key that was moved away
 help-cert-device-list = Show those issued and revoked
 help-cert-device-revoke = Revoke a certificate; connections of the device are closed at once, its user stays

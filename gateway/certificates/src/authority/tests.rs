@@ -20,7 +20,7 @@ impl Place {
         let constraints: Vec<Constraint> = parsed(constraints);
         place
             .authority
-            .root_or_new("shop-15", &constraints)
+            .root_or_new("shop-15", &constraints, KeyKind::P256)
             .unwrap();
         place
     }
@@ -110,23 +110,56 @@ fn a_root_lives_ten_years_and_is_made_once() {
     let days = root.validity().life() / DAY;
     assert!((3650..3654).contains(&days), "{days}");
     assert!(root.has_key && root.constraints.is_empty());
-    let again = place.authority.root_or_new("elsewhere", &[]).unwrap();
+    let again = place
+        .authority
+        .root_or_new("elsewhere", &[], KeyKind::P256)
+        .unwrap();
     assert_eq!(
         again.certificate.to_der().unwrap(),
         root.certificate.to_der().unwrap()
     );
     let fault = place
         .authority
-        .root_or_new("shop-15", &parsed(&["example.ru"]))
+        .root_or_new("shop-15", &parsed(&["example.ru"]), KeyKind::P256)
         .unwrap_err();
     assert!(matches!(fault, AuthorityError::Exists(_)), "{fault}");
+}
+
+/// A Windows CE verifies no other signature, whatever the key of the certificate.
+#[test]
+fn below_an_rsa_root_nothing_but_rsa_is_needed() {
+    let place = Place::new();
+    let root = place
+        .authority
+        .root_or_new("shop-15", &[], KeyKind::Rsa3072)
+        .unwrap();
+    assert!(root.is_rsa());
+    let made = place.issue(&["gate.ru"], &[KeyKind::P256, KeyKind::Rsa2048]);
+    for pair in made.unwrap().pairs() {
+        let leaf = pair.leaf();
+        let algorithm = leaf.signature_algorithm().object().nid();
+        assert_eq!(algorithm, openssl::nid::Nid::SHA256WITHRSAENCRYPTION);
+        let (good, said) = place.openssl_verifies(leaf, &["-purpose", "sslserver"]);
+        assert!(good, "{said}");
+    }
+    assert!(
+        !Place::with_root(&[])
+            .authority
+            .root()
+            .unwrap()
+            .unwrap()
+            .is_rsa()
+    );
 }
 
 #[test]
 fn half_a_root_is_not_replaced() {
     let place = Place::with_root(&[]);
     fs::remove_file(place.authority.root_file()).unwrap();
-    let fault = place.authority.root_or_new("shop-15", &[]).unwrap_err();
+    let fault = place
+        .authority
+        .root_or_new("shop-15", &[], KeyKind::P256)
+        .unwrap_err();
     assert!(matches!(fault, AuthorityError::Incomplete(_)), "{fault}");
     assert!(place.authority.key_file().exists());
 }

@@ -366,3 +366,24 @@ fn a_certificate_that_signed_itself_is_taken_and_said_to_be_so() {
     let judged = judge(&found(given, &[&own]), &expected(&roots)).unwrap();
     assert_eq!(judged.notes, [Note::SelfSigned]);
 }
+
+/// Its signatures are good, and no client takes them.
+#[test]
+fn a_chain_over_one_who_may_not_sign_is_refused_with_his_name() {
+    let root = authority("Root").by_itself();
+    let shop = Wanted {
+        holder: "Shop",
+        ..leaf()
+    };
+    let shop = shop.by(&root);
+    let below = leaf().by(&shop);
+    let chain = || vec![below.certificate.clone(), shop.certificate.clone()];
+    let roots = Roots::new(vec![root.certificate.clone()]);
+    let nobody = Roots::default();
+    let own = [chain(), vec![root.certificate.clone()]].concat();
+    for (given, roots) in [(chain(), &roots), (own, &nobody)] {
+        let fault = judge(&found(given, &[&below]), &expected(roots)).unwrap_err();
+        assert_eq!(fault.code(), "chain-refused", "{fault}");
+        assert!(fault.to_string().contains("Shop"), "{fault}");
+    }
+}

@@ -191,7 +191,13 @@ fn issued(
         return Err(fault(AuthorityError::KeyAway));
     }
     let host = names::host_name().unwrap_or_else(|| "localhost".to_owned());
-    authority.root_or_new(&host, &constraints).map_err(fault)?;
+    let needs_rsa = rsa > 0;
+    let kind = match needs_rsa {
+        true => KeyKind::Rsa3072,
+        false => KeyKind::P256,
+    };
+    let root = authority.root_or_new(&host, &constraints, kind);
+    let root = root.map_err(fault)?;
     if is_new {
         tracing::warn!(target: "security", "the root of our own authority has been made");
     }
@@ -202,6 +208,9 @@ fn issued(
     let mut notes = Vec::new();
     if is_new {
         notes.push(speaker.note("root-made", &[]));
+    }
+    if needs_rsa && !root.is_rsa() {
+        notes.push(speaker.note("root-not-rsa", &[]));
     }
     let left_out: Vec<Name> = machine
         .into_iter()

@@ -116,7 +116,8 @@ impl Administration {
             let key = key
                 .as_ref()
                 .map_or(RootKey::Kept, |key| RootKey::Given(key));
-            let (device, pair) = authority.add_device(&name, days, key).map_err(fault)?;
+            let added = authority.add_device(&name, days, wish.format, key);
+            let (device, pair) = added.map_err(fault)?;
             let root = &root.certificate;
             let pfx = devices::pfx(&pair, root, &name, wish.format, &wish.password);
             let pfx = pfx.map_err(|cause| fault(cause.into()))?;

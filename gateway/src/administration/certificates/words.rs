@@ -131,6 +131,11 @@ fn values(fault: &Fault) -> Vec<(&'static str, String)> {
         Fault::ChainIncomplete { of, issuer, url: _ } => {
             vec![("of", of.clone()), ("issuer", issuer.clone())]
         }
+        Fault::ChainRefused {
+            holder: whose,
+            of,
+            cause,
+        } => vec![holder(whose), ("of", of.clone()), ("cause", cause.clone())],
     }
 }
 
@@ -220,6 +225,11 @@ mod tests {
             Fault::WrongName {
                 missing: names(),
                 names: Vec::new(),
+            },
+            Fault::ChainRefused {
+                holder: holder(),
+                of: other(),
+                cause: "invalid CA certificate".to_owned(),
             },
             Fault::ChainIncomplete {
                 of: holder(),
