@@ -6,11 +6,11 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use backend_types::Language;
+use backend_types::{Language, is_private};
 use log_files::Log;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,7 +36,8 @@ struct Keys {
     /// `unix:PATH`, which only this user can open, or `ADDRESS:PORT`, which needs `key_file`.
     #[schemars(regex(pattern = r"^(unix:.+|.+:[0-9]+)$"))]
     listen: String,
-    /// File with the shared key, at least 16 characters; readable by its owner alone (0600).
+    /// File with the shared key, at least 16 characters; readable by its owner alone (0600), or
+    /// root's and readable by a group (0640).
     #[serde(default)]
     #[schemars(length(min = 1))]
     key_file: Option<PathBuf>,
@@ -249,7 +250,7 @@ fn listen_of(text: &str) -> Option<Listen> {
     }
 }
 
-/// The key in a file that only its owner can read.
+/// The key in a file that nobody else can read.
 ///
 /// # Errors
 /// See [`KeyError`].
@@ -258,8 +259,9 @@ pub fn read_key(file: &Path) -> Result<SharedKey, KeyError> {
         file: file.to_owned(),
         source,
     };
-    let mode = fs::metadata(file).map_err(fault)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let found = fs::metadata(file).map_err(fault)?;
+    let mode = found.mode() & 0o777;
+    if !is_private(mode, found.uid()) {
         let file = file.to_owned();
         return Err(KeyError::Readable { file, mode });
     }
@@ -345,6 +347,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
     use super::*;
 
     fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
@@ -463,12 +467,23 @@ mod tests {
 
     #[test]
     fn a_key_that_others_can_read_or_that_is_none_is_refused() {
-        let (_folder, file) = key_file("0123456789abcdef\n", 0o640);
-        let refused = read_key(&file);
+        let open = |mode| {
+            let (folder, file) = key_file("0123456789abcdef\n", mode);
+            let roots = fs::metadata(&file).unwrap().uid() == 0;
+            (read_key(&file), roots, file, folder)
+        };
+        let (refused, ..) = open(0o644);
         assert!(matches!(
             refused,
-            Err(KeyError::Readable { mode: 0o640, .. })
+            Err(KeyError::Readable { mode: 0o644, .. })
         ));
+        // A group's where it is root's, as the gateway takes it.
+        let (read, roots, file, _folder) = open(0o640);
+        assert_eq!(read.is_ok(), roots);
+        if roots {
+            chown(&file, Some(1000), None).unwrap();
+            assert!(matches!(read_key(&file), Err(KeyError::Readable { .. })));
+        }
         for no_key in [
             "0123456789abcde",
             "0123456789 abcdef",

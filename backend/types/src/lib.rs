@@ -13,6 +13,7 @@
 
 mod http_server;
 mod language;
+mod secret_file;
 
 use std::{fmt, str::FromStr};
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use http_server::{HttpServer, NotAnHttpServer};
 pub use language::Language;
+pub use secret_file::is_private;
 
 /// Names of the headers by which the gateway tells the backend who asks.
 pub mod header {

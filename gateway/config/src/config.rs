@@ -206,8 +206,8 @@ pub struct ServiceAccount {
     /// Login name at the upstream.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// File with the password in one line of UTF-8; readable by its owner alone (0600). A change
-    /// of it takes effect within a second.
+    /// File with the password in one line of UTF-8; readable by its owner alone (0600), or root's and
+    /// readable by a group (0640). A change of it takes effect within a second.
     #[schemars(length(min = 1))]
     pub password_file: PathBuf,
 }
@@ -265,7 +265,8 @@ pub enum Backend {
 pub struct RemoteBackend {
     /// Its address, `http://host:port`.
     pub url: Upstream,
-    /// File with the shared key; readable by its owner alone (0600).
+    /// File with the shared key; readable by its owner alone (0600), or root's and readable by a
+    /// group (0640).
     #[schemars(length(min = 1))]
     pub key_file: PathBuf,
 }

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use backend_types::is_private;
 use zeroize::Zeroizing;
 
 use crate::Cause;
@@ -83,12 +84,6 @@ pub(crate) fn private(path: &Path) -> Result<(), Cause> {
     }
 }
 
-/// For its owner alone; or root's, who lets one group read it. So certbot keeps its keys, and a
-/// gateway that runs as another user has no other way to them.
-pub(crate) fn is_private(mode: u32, owner: u32) -> bool {
-    mode & 0o077 == 0 || (owner == 0 && mode & 0o037 == 0)
-}
-
 /// The password in a file of its own: one line of text, as an editor leaves it.
 pub(crate) fn password(path: &Path) -> Result<Zeroizing<String>, Cause> {
     private(path)?;
@@ -124,26 +119,5 @@ pub(crate) fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Cause> {
             file: path.display().to_string(),
             reason: error.to_string(),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_private;
-
-    #[test]
-    fn a_secret_is_its_owners_or_roots_and_one_groups() {
-        for (mode, owner) in [(0o600, 1000), (0o400, 0), (0o640, 0), (0o440, 0)] {
-            assert!(is_private(mode, owner), "{mode:o} of {owner}");
-        }
-        for (mode, owner) in [
-            (0o640, 1000),
-            (0o660, 0),
-            (0o644, 0),
-            (0o604, 1000),
-            (0o650, 0),
-        ] {
-            assert!(!is_private(mode, owner), "{mode:o} of {owner}");
-        }
     }
 }

@@ -131,12 +131,6 @@ pub fn check(text: &str, file: &str, overrides: &Overrides) -> Result<Loaded, Ve
     }
 }
 
-/// Whether a secret's file with this mode and owner (a user id) is read by nobody who should not.
-#[must_use]
-pub fn is_private(mode: u32, owner: u32) -> bool {
-    file::is_private(mode, owner)
-}
-
 /// Whether a secret's file may be read by nobody who should not, as the check of the configuration
 /// wants it.
 ///

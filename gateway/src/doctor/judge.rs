@@ -356,7 +356,7 @@ fn private(all: &[Private], findings: &mut Vec<Finding>) {
         let mode = format!("{:04o}", one.mode);
         let values = [("path", &*path), ("mode", &mode)];
         let finding = match one.kind {
-            Kind::Secret if !gateway_config::is_private(one.mode, one.owner) => {
+            Kind::Secret if !backend_types::is_private(one.mode, one.owner) => {
                 Finding::new("secret-open", OpenDoor, &values)
             }
             Kind::DataFolder if one.mode & 0o077 != 0 => Finding::new("data-open", Fault, &values),

@@ -114,8 +114,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Имя для входа на сервер данных.",
     ),
     (
-        "File with the password in one line of UTF-8; readable by its owner alone (0600). A change of it takes effect within a second.",
-        "Файл с паролем, одна строка в UTF-8; читать его может только владелец (0600). Изменённый файл действует в течение секунды.",
+        "File with the password in one line of UTF-8; readable by its owner alone (0600), or root's and readable by a group (0640). A change of it takes effect within a second.",
+        "Файл с паролем, одна строка в UTF-8; читать его может только владелец (0600) либо владелец root и одна группа (0640). Изменённый файл действует в течение секунды.",
     ),
     (
         "Connections per client address; whitelisted addresses are exempt.",
@@ -142,8 +142,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Его адрес, `http://узел:порт`.",
     ),
     (
-        "File with the shared key; readable by its owner alone (0600).",
-        "Файл с общим ключом; читать его может только владелец (0600).",
+        "File with the shared key; readable by its owner alone (0600), or root's and readable by a group (0640).",
+        "Файл с общим ключом; читать его может только владелец (0600) либо владелец root и одна группа (0640).",
     ),
     (
         "Databases in front of existing servers.",
@@ -276,8 +276,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "`unix:ПУТЬ` — сокет, который может открыть только этот пользователь, или `АДРЕС:ПОРТ`, тогда нужен `key_file`.",
     ),
     (
-        "File with the shared key, at least 16 characters; readable by its owner alone (0600).",
-        "Файл с общим ключом, не меньше 16 знаков; читать его может только владелец (0600).",
+        "File with the shared key, at least 16 characters; readable by its owner alone (0600), or root's and readable by a group (0640).",
+        "Файл с общим ключом, не меньше 16 знаков; читать его может только владелец (0600) либо владелец root и одна группа (0640).",
     ),
     // Fields of the status.
     ("Version of the gateway.", "Версия шлюза."),
