@@ -24,6 +24,8 @@ use gateway_policy::{
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::{sync::Notify, task::AbortHandle};
 
+use crate::tls::Level;
+
 /// While the gateway stops.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -92,6 +94,8 @@ pub(crate) struct Standing {
     pub(crate) websocket: bool,
     /// A WebSocket for which nobody had to log in, because the database asked nobody.
     pub(crate) unasked: bool,
+    /// Of a WebSocket: what the handshake has agreed on, and with whom, whomever the requests name.
+    pub(crate) tls: Option<(Level, ClientAddr)>,
     /// Serial number of the certificate that the client has shown.
     pub(crate) device: Option<Arc<str>>,
 }
@@ -105,6 +109,7 @@ impl Standing {
             family: None,
             websocket: false,
             unasked: false,
+            tls: None,
             device: None,
         }
     }
@@ -127,7 +132,7 @@ impl Connection {
         *self.abort.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(abort) = &*self.abort.lock().unwrap_or_else(PoisonError::into_inner) {
             abort.abort();
         }

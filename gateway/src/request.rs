@@ -54,7 +54,7 @@ use crate::{
     page,
     shared::Shared,
     stream::{ClientStream, Remaining},
-    tls::ShownDevice,
+    tls::Level,
     worker::Worker,
 };
 
@@ -85,10 +85,10 @@ struct Connection {
     /// The Basic credential that this connection has verified.
     proven: Option<Proven>,
     accepted_here: AcceptedHere,
-    /// That has shown a certificate of ours.
-    device: Option<ShownDevice>,
-    /// Its TLS is older than what others than whitelisted clients may have.
-    for_whitelisted: bool,
+    /// Serial number of the certificate of ours that the client has shown.
+    device: Option<Arc<str>>,
+    /// What its handshake has agreed on; `None`: there was none.
+    level: Option<Level>,
 }
 
 /// What becomes of a request.
@@ -138,7 +138,7 @@ pub(crate) async fn serve(
         proven: None,
         accepted_here: AcceptedHere::default(),
         device: None,
-        for_whitelisted: false,
+        level: None,
     };
     let over = over(connection.closing.clone(), connection.stopping.clone());
     let opened = tokio::select! {
@@ -317,10 +317,10 @@ impl Connection {
         if self.trusted && self.is_refused(request.client) {
             return Ok(Step::Close);
         }
-        if let Some(device) = &mut self.device {
-            let in_force = device.is_in_force(&self.worker.shared.trust.load(), validity::now());
-            request.entry.device = Some(Arc::clone(&device.name));
-            if !in_force {
+        if let Some(device) = &self.device {
+            let trust = self.shared().trust.load();
+            request.entry.device = Some(trust.name(device).unwrap_or(device).into());
+            if !trust.lets_in(device, validity::now()) {
                 return Err(Refusal::DeviceRevoked);
             }
         }
@@ -352,8 +352,10 @@ impl Connection {
         if routed.database.https && !self.serving.https {
             return Err(Refusal::HttpsOnly);
         }
-        // The server port's handshake asked whether any database whitelists the client.
-        if self.for_whitelisted && !self.is_whitelisted(&routed.database.id) {
+        // A port of its own has asked in the handshake; the server port's profile is another.
+        if let Some(level) = self.level
+            && !self.shared().suits(&routed.database, level, self.client)
+        {
             return Err(Refusal::OldTls);
         }
         let asked = routed.database.client_certificates;
@@ -500,11 +502,16 @@ impl Connection {
         if head.upgrade_websocket() {
             let mut standing = self.standing(&database.id, request.client);
             standing.websocket = true;
+            standing.tls = self.level.map(|level| (level, self.client));
             standing.unasked = unasked && to == Target::Data;
             if let Some(caller) = &caller {
                 (standing.login, standing.family) = (caller.login.clone(), caller.family);
             }
-            self.entered.connection.stands_as(standing);
+            self.entered.connection.stands_as(standing.clone());
+            // What has changed since the request was judged finds the WebSocket, or is found here.
+            if !self.shared().may_go_on(&standing) {
+                self.entered.connection.close();
+            }
         }
         let told = ours || database.identity_headers;
         Box::new(Forward {
@@ -549,18 +556,9 @@ impl Connection {
         verdict
     }
 
-    /// Who has made the connection, whomever his requests name.
-    fn is_whitelisted(&self, database: &DatabaseId) -> bool {
-        let scope = Scope::Database(database.clone());
-        self.shared().admit(self.client, &scope).is_exempt()
-    }
-
     fn standing(&self, database: &DatabaseId, client: ClientAddr) -> Standing {
         let mut standing = Standing::new(client, Scope::Database(database.clone()));
-        standing.device = self
-            .device
-            .as_ref()
-            .map(|device| Arc::clone(&device.serial));
+        standing.device.clone_from(&self.device);
         standing
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use backend_types::{ClientCertificates, DatabaseId};
-use gateway_certificates::devices::Trust;
+use gateway_certificates::{devices::Trust, validity};
 use gateway_policy::{
     ClientAddr, Moment,
     admit::{self, Verdict},
@@ -30,13 +30,14 @@ use crate::{
     acme::challenges::Challenges,
     certificate_page::Notice,
     clock::Clock,
-    connections::{Connections, Scope},
+    connections::{Connections, Scope, Standing},
     directory::{Authentication, Database, Directory},
     handshake::Failed,
     listeners::Listener,
     login::Logins,
     messages::Language,
     metrics::Metrics,
+    tls::Level,
     watchdog::Watchdog,
 };
 
@@ -142,39 +143,58 @@ impl Shared {
         }
     }
 
-    /// After a change of lists or of the directory: closes the connections that it refuses now,
-    /// and WebSockets whose user may no longer be there. Where the database itself is gone, its
-    /// port is closing, and requests in flight may finish.
+    /// Whether the profile of `database` is for what a client has agreed on.
+    pub(crate) fn suits(&self, database: &Database, level: Level, client: ClientAddr) -> bool {
+        level.is_within(database.tls, || {
+            admit::admit(&database.lists.lists(), client).is_exempt()
+        })
+    }
+
+    /// After a change of lists or of the directory, or the end of a device's certificate: closes the
+    /// connections that may not go on.
     pub(crate) fn reconsider_connections(&self) {
-        let (directory, trust) = (self.directory.load_full(), self.trust.load_full());
-        let closed = self.connections.close_where(|standing| {
-            let database = match &standing.scope {
-                Scope::Database(id) => directory.get(id),
-                Scope::AnyDatabase => None,
-            };
-            let login_ended = match (database, &standing.login) {
-                (Some(database), Some(login)) => database.role_of(login).is_none(),
-                (_, _) => false,
-            };
-            let gone = matches!(standing.scope, Scope::Database(_)) && database.is_none();
-            let device = standing.device.as_deref();
-            let device_ended =
-                device.is_some_and(|serial| trust.devices.admit_serial(serial).is_err());
-            // A request would be asked again; a WebSocket has none to come.
-            let asked_by_now = database.is_some_and(|database| {
-                let certificate = standing.device.is_none()
-                    && database.client_certificates == ClientCertificates::Required;
-                let login = standing.unasked && database.authentication != Authentication::None;
-                standing.websocket && (certificate || login)
-            });
-            login_ended
-                || device_ended
-                || asked_by_now
-                || (!gone && self.admit(standing.client, &standing.scope).is_blocked())
-        });
+        let closed = self
+            .connections
+            .close_where(|standing| !self.may_go_on(standing));
         if closed > 0 {
-            tracing::info!(closed, "connections closed by a changed list or user");
+            tracing::info!(
+                closed,
+                "connections closed by a changed list, user or device"
+            );
         }
+    }
+
+    /// Whether an open connection is one that would be let in now. Where the database itself is gone,
+    /// its port is closing, and requests in flight may finish.
+    pub(crate) fn may_go_on(&self, standing: &Standing) -> bool {
+        let device = standing.device.as_deref();
+        let trust = self.trust.load();
+        if device.is_some_and(|serial| !trust.lets_in(serial, validity::now())) {
+            return false;
+        }
+        let directory = self.directory.load();
+        let database = match &standing.scope {
+            Scope::Database(id) => match directory.get(id) {
+                None => return true,
+                found => found,
+            },
+            Scope::AnyDatabase => None,
+        };
+        let refused = self.admit(standing.client, &standing.scope).is_blocked();
+        let websocket = database.filter(|_| standing.websocket);
+        !refused && websocket.is_none_or(|database| self.tunnel_may_go_on(standing, database))
+    }
+
+    /// A request would be asked again; a WebSocket has none to come.
+    fn tunnel_may_go_on(&self, standing: &Standing, database: &Database) -> bool {
+        let login = match &standing.login {
+            Some(login) => database.role_of(login).is_some(),
+            None => !standing.unasked || database.authentication == Authentication::None,
+        };
+        let certificate = standing.device.is_some()
+            || database.client_certificates != ClientCertificates::Required;
+        let suits = |(level, client)| self.suits(database, level, client);
+        login && certificate && standing.tls.is_none_or(suits)
     }
 
     pub(crate) fn refuse_connection(&self, client: ClientAddr, scope: &Scope, refusal: Refusal) {

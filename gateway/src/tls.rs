@@ -29,9 +29,10 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 pub(crate) use self::{
-    clients::ShownDevice,
+    clients::shown,
     established::agreed,
     ports::{Contexts, PortTls, Terms},
+    profile::Level,
     sni::Certificates,
 };
 

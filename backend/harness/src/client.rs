@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion};
 use socket2::{Domain, Socket, Type};
 
 use crate::{
@@ -20,14 +20,17 @@ use crate::{
 pub struct Dial {
     to: SocketAddr,
     from: Option<IpAddr>,
-    tls: Option<Trust>,
+    tls: Option<Tls>,
     read_timeout: Duration,
 }
 
-#[derive(Clone, Debug)]
-enum Trust {
-    Authority(PathBuf),
-    Blindly,
+#[derive(Clone, Debug, Default)]
+struct Tls {
+    /// `None`: whatever certificate comes is good.
+    authority: Option<PathBuf>,
+    newest: Option<SslVersion>,
+    /// Certificate and key.
+    shows: Option<PathBuf>,
 }
 
 impl Dial {
@@ -45,8 +48,12 @@ impl Dial {
     /// TLS; the certificate must be for 127.0.0.1 and lead to one in this PEM file.
     #[must_use]
     pub fn tls(to: SocketAddr, authority: &Path) -> Self {
+        let authority = Some(authority.to_owned());
         Self {
-            tls: Some(Trust::Authority(authority.to_owned())),
+            tls: Some(Tls {
+                authority,
+                ..Tls::default()
+            }),
             ..Self::plain(to)
         }
     }
@@ -55,9 +62,27 @@ impl Dial {
     #[must_use]
     pub fn tls_blindly(to: SocketAddr) -> Self {
         Self {
-            tls: Some(Trust::Blindly),
+            tls: Some(Tls::default()),
             ..Self::plain(to)
         }
+    }
+
+    /// Over TLS that is not newer than this.
+    #[must_use]
+    pub fn at_most(&self, newest: SslVersion) -> Self {
+        self.with_tls(|tls| tls.newest = Some(newest))
+    }
+
+    /// With the certificate and the key in this PEM file, where one is asked for.
+    #[must_use]
+    pub fn showing(&self, pem: &Path) -> Self {
+        self.with_tls(|tls| tls.shows = Some(pem.to_owned()))
+    }
+
+    fn with_tls(&self, change: impl FnOnce(&mut Tls)) -> Self {
+        let mut dial = self.clone();
+        change(dial.tls.get_or_insert_default());
+        dial
     }
 
     /// From 127.0.x.y.
@@ -92,7 +117,7 @@ impl Dial {
         let tcp = self.try_tcp()?;
         let stream = match &self.tls {
             None => Stream::Plain(tcp),
-            Some(trust) => Stream::Tls(Box::new(trust.shake(tcp, self.to.ip())?)),
+            Some(tls) => Stream::Tls(Box::new(tls.shake(tcp, self.to.ip())?)),
         };
         let host = self.to.to_string();
         Ok(Client {
@@ -216,16 +241,21 @@ impl Write for &mut Listening {
     }
 }
 
-impl Trust {
+impl Tls {
     fn shake(&self, tcp: TcpStream, ip: IpAddr) -> io::Result<SslStream<TcpStream>> {
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        match self {
-            Self::Authority(file) => builder.set_ca_file(file)?,
-            Self::Blindly => builder.set_verify(SslVerifyMode::NONE),
+        match &self.authority {
+            Some(file) => builder.set_ca_file(file)?,
+            None => builder.set_verify(SslVerifyMode::NONE),
+        }
+        builder.set_max_proto_version(self.newest)?;
+        if let Some(pem) = &self.shows {
+            builder.set_certificate_chain_file(pem)?;
+            builder.set_private_key_file(pem, SslFiletype::PEM)?;
         }
         builder.set_alpn_protos(b"\x08http/1.1")?;
         let mut configured = builder.build().configure()?;
-        if matches!(self, Self::Blindly) {
+        if self.authority.is_none() {
             configured.set_verify_hostname(false);
         }
         configured

@@ -8,7 +8,7 @@
 //! not revoked comes in: a certificate that the root has signed and the list does not know, or a
 //! list that cannot be read, opens nothing.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use openssl::{
     error::ErrorStack,
@@ -56,23 +56,64 @@ pub struct Devices {
     pub devices: Vec<Device>,
 }
 
-/// What a handshake is judged by.
+/// What a handshake is judged by, and every request after it.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// The one trust anchor; `None`: no client certificate is any good.
     pub root: Option<X509>,
-    pub devices: Devices,
+    /// By serial number.
+    devices: HashMap<String, Device>,
     /// Why the list, or the root, could not be read: nobody stands in it then.
     pub fault: Option<String>,
 }
 
-/// What stands against a device that the root vouches for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Objection {
-    #[error("revoked")]
-    Revoked,
-    #[error("unknown")]
-    Unknown,
+impl Device {
+    fn is_in_force(&self, now: i64) -> bool {
+        self.revoked.is_none() && now <= self.expires
+    }
+}
+
+impl Trust {
+    #[must_use]
+    pub fn new(root: Option<X509>, devices: Devices) -> Self {
+        let by_serial = devices.devices.into_iter();
+        Self {
+            root,
+            devices: by_serial.map(|one| (one.serial.clone(), one)).collect(),
+            fault: None,
+        }
+    }
+
+    /// That lets nobody in, because of `fault`.
+    #[must_use]
+    pub fn unreadable(fault: String) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the certificate of this number lets its device in at `now`. That the root has signed
+    /// it is the handshake's.
+    #[must_use]
+    pub fn lets_in(&self, serial: &str, now: i64) -> bool {
+        self.devices
+            .get(serial)
+            .is_some_and(|one| one.is_in_force(now))
+    }
+
+    /// The device's name, in force or not.
+    #[must_use]
+    pub fn name(&self, serial: &str) -> Option<&str> {
+        self.devices.get(serial).map(|one| &*one.name)
+    }
+
+    /// Whether a certificate that was in force at `before` has come to its end by `now`.
+    #[must_use]
+    pub fn has_ended_since(&self, before: i64, now: i64) -> bool {
+        let mut devices = self.devices.values();
+        devices.any(|one| one.is_in_force(before) && !one.is_in_force(now))
+    }
 }
 
 /// How a PFX file is encrypted, and which key is in it.
@@ -86,22 +127,6 @@ pub enum PfxFormat {
 }
 
 impl Devices {
-    /// The device whose certificate this is. Whether the root has signed it is the handshake's.
-    pub fn admit(&self, certificate: &X509Ref) -> Result<&Device, Objection> {
-        let serial = serial(certificate).map_err(|_no_number| Objection::Unknown)?;
-        self.admit_serial(&serial)
-    }
-
-    /// The same by the serial number, for connections that are open.
-    pub fn admit_serial(&self, serial: &str) -> Result<&Device, Objection> {
-        let found = self.devices.iter().find(|one| one.serial == serial);
-        let device = found.ok_or(Objection::Unknown)?;
-        match device.revoked {
-            None => Ok(device),
-            Some(_) => Err(Objection::Revoked),
-        }
-    }
-
     /// Revokes the certificate of this serial number, or all of the device of this name; those that
     /// were in force until now.
     pub fn revoke(&mut self, which: &str, now: i64) -> Vec<Device> {
@@ -146,16 +171,15 @@ impl Authority {
     /// Root and devices as they lie on disk. What cannot be read lets no device in.
     #[must_use]
     pub fn trust(&self) -> Trust {
-        let mut trust = Trust::default();
-        match self.root() {
-            Ok(root) => trust.root = root.map(|Root { certificate, .. }| certificate),
-            Err(fault) => trust.fault = Some(fault.to_string()),
+        let (root, devices) = (self.root(), self.devices());
+        let faults = (root.as_ref().err(), devices.as_ref().err());
+        let fault = faults.1.or(faults.0).map(AuthorityError::to_string);
+        let root = root.ok().flatten();
+        let root = root.map(|Root { certificate, .. }| certificate);
+        Trust {
+            fault,
+            ..Trust::new(root, devices.unwrap_or_default())
         }
-        match self.devices() {
-            Ok(devices) => trust.devices = devices,
-            Err(fault) => trust.fault = Some(fault.to_string()),
-        }
-        trust
     }
 
     /// A key and a certificate for a device; it stands in the list when this returns.
@@ -300,18 +324,45 @@ mod tests {
         assert_eq!(done.len(), 1);
         assert!(place.authority.revoke_devices("ТСД 1").unwrap().is_empty());
         let trust = place.authority.trust();
-        assert_eq!(trust.devices.admit(revoked.leaf()), Err(Objection::Revoked));
-        let admitted = trust.devices.admit(other.leaf()).unwrap();
-        assert_eq!(admitted.name, "ТСД 2");
-        assert_eq!(trust.devices.devices[0].serial, one.serial);
+        let lets_in = |pair: &Pair| {
+            let serial = serial(pair.leaf()).unwrap();
+            trust.lets_in(&serial, validity::now())
+        };
+        assert!(!lets_in(&revoked));
+        assert!(lets_in(&other));
+        assert_eq!(trust.name(&one.serial), Some("ТСД 1"));
         let (_, stranger) = Place::new(&[]).add("ТСД 2");
-        assert_eq!(
-            trust.devices.admit(stranger.leaf()),
-            Err(Objection::Unknown)
-        );
+        assert!(!lets_in(&stranger));
         let file = place.authority.devices_file();
         let mode = fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_device_is_out_after_the_last_second_of_its_certificate() {
+        let end = 1000;
+        let device = |serial: &str, expires, revoked| Device {
+            name: "ТСД".to_owned(),
+            serial: serial.to_owned(),
+            issued: 0,
+            expires,
+            revoked,
+        };
+        let devices = vec![device("0A", end, None), device("0B", end + 2, Some(7))];
+        let trust = Trust::new(None, Devices { devices });
+        assert!(trust.lets_in("0A", end));
+        assert!(!trust.lets_in("0A", end + 1));
+        assert!(!trust.lets_in("0B", end));
+        for (before, now, ended) in [
+            (end - 1, end, false),
+            (end, end + 1, true),
+            (end - 100, end + 100, true),
+            (end + 1, end + 10, false),
+            // The clock was put back.
+            (end + 100, end - 100, false),
+        ] {
+            assert_eq!(trust.has_ended_since(before, now), ended, "{before} {now}");
+        }
     }
 
     #[test]
@@ -337,8 +388,11 @@ mod tests {
         place.add("ТСД 1");
         fs::write(place.authority.devices_file(), "{").unwrap();
         let trust = place.authority.trust();
-        assert!(trust.root.is_some());
-        assert_eq!(trust.devices, Devices::default());
+        assert!(
+            trust.root.is_some(),
+            "whoever shows a certificate is refused"
+        );
+        assert!(trust.devices.is_empty());
         assert!(trust.fault.unwrap().contains("devices.json"));
         // Nothing is forgotten by writing over it.
         let format = PfxFormat::Current;

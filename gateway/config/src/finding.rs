@@ -286,6 +286,7 @@ causes! {
     Warning HttpsOff {} "https-off"
     Warning TlsOld {} "tls-old"
     Warning TlsOldForEveryone {} "tls-old-for-everyone"
+    Warning TlsOldForNobody {} "tls-old-for-nobody"
     Warning AuthenticationOff {} "authentication-off"
     Warning AuthenticationWithoutHttps {} "authentication-without-https"
     Warning WhitelistsEverybody { file, text } "whitelists-everybody"

@@ -42,6 +42,7 @@ pub(crate) fn check(root: &Node, overrides: &Overrides, findings: &mut Findings)
     if let Some(server) = root.get("server") {
         certificates::are_there(&server, findings);
         tls_is_not_old(&server, findings);
+        old_tls_leads_somewhere(&server, &root, findings);
     }
     secret_is_private(root.at(&["backend", "key_file"]), findings);
     account_can_be_sent(root.get("account"), findings);
@@ -195,6 +196,20 @@ fn tls_is_not_old(above: &View<'_>, findings: &mut Findings) {
         Some("old") => tls.add(Cause::TlsOld {}, findings),
         Some("old-for-everyone") => tls.add(Cause::TlsOldForEveryone {}, findings),
         _ => {}
+    }
+}
+
+/// A request at the server port is judged by its database's profile too.
+fn old_tls_leads_somewhere(server: &View<'_>, root: &View<'_>, findings: &mut Findings) {
+    let is_old = |view: &View<'_>| matches!(view.text_of("tls"), Some("old" | "old-for-everyone"));
+    // What databases a backend has is not known here.
+    let all_known = root.get("backend").is_none();
+    if let Some(tls) = server.get("tls")
+        && is_old(server)
+        && all_known
+        && !root.items("databases").iter().any(is_old)
+    {
+        tls.add(Cause::TlsOldForNobody {}, findings);
     }
 }
 

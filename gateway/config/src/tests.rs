@@ -294,7 +294,11 @@ const CASES: &[Case] = &[
         "    https: true\n    tls: old\n    client_certificates: required",
         &[("14:10", "tls-old")],
     ),
-    ("https: true}", "https: true, tls: old-for-everyone}", &[("6:41", "tls-old-for-everyone")]),
+    (
+        "https: true}",
+        "https: true, tls: old-for-everyone}",
+        &[("6:41", "tls-old-for-everyone"), ("6:41", "tls-old-for-nobody")],
+    ),
     ("https: true}", "https: false}", &[("6:30", "https-off")]),
     (
         "    https: true",

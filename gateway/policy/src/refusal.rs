@@ -54,7 +54,7 @@ pub enum Refusal {
     RoleForbids,
     /// An https database asked for on a plain server port.
     HttpsOnly,
-    /// TLS older than 1.2, or as weak, with an address that the database does not whitelist.
+    /// TLS older, or weaker, than the database's profile has for this address.
     OldTls,
     /// The database asks its clients for a certificate of their own, and this one has shown none.
     ClientCertificate,
@@ -216,7 +216,8 @@ impl Refusal {
     }
 
     /// Whether the connection ends with it: where the client's next bytes cannot be trusted to
-    /// begin a request, or he may not be connected at all. A 401 leaves it open.
+    /// begin a request, he may not be connected at all, or only another handshake can help him. A
+    /// 401 leaves it open.
     #[must_use]
     pub fn closes(self) -> bool {
         match self {
@@ -228,6 +229,8 @@ impl Refusal {
             | Self::NoCertificate
             | Self::HeadTimeout
             | Self::BodyBroken
+            | Self::OldTls
+            | Self::ClientCertificate
             | Self::DeviceRevoked
             | Self::Head(_)
             | Self::AmbiguousPath
@@ -241,8 +244,6 @@ impl Refusal {
             | Self::Unauthenticated(_)
             | Self::RoleForbids
             | Self::HttpsOnly
-            | Self::OldTls
-            | Self::ClientCertificate
             | Self::TooManyFailures(_)
             | Self::DatabaseBudget(_)
             | Self::SlotsBusy

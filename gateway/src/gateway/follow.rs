@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use gateway_certificates::validity;
 use tokio::{
     signal::unix::Signal,
     time::{Instant, MissedTickBehavior, interval},
@@ -152,12 +153,18 @@ impl World {
         // Said from here and not from a task of its own, so that it also vouches for this loop.
         let mut vouching = Vouching::new(systemd::watchdog(), Instant::now());
         let mut ticks = 0_u64;
+        let mut looked = validity::now();
         let mut tick = interval(EVERY_SECOND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
             self.shared.connections.sweep();
             self.shared.tell_suppressed(false);
+            let now = validity::now();
+            if self.shared.trust.load().has_ended_since(looked, now) {
+                self.shared.reconsider_connections();
+            }
+            looked = now;
             ticks += 1;
             let now = Instant::now();
             if vouching.is_due(now) {

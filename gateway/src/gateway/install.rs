@@ -64,10 +64,7 @@ impl World {
     pub(crate) async fn trust_changed(&self) {
         let authority = self.authority();
         let read = tokio::task::spawn_blocking(move || authority.trust()).await;
-        let trust = read.unwrap_or_else(|broken| Trust {
-            fault: Some(broken.to_string()),
-            ..Trust::default()
-        });
+        let trust = read.unwrap_or_else(|broken| Trust::unreadable(broken.to_string()));
         if let Some(fault) = &trust.fault {
             tracing::error!(fault, "no client certificate is taken");
         }

@@ -24,7 +24,7 @@ use crate::{
     handshake::Failed,
     page,
     stream::ClientStream,
-    tls::{self, ShownDevice},
+    tls::{self, Level},
 };
 
 /// A PROXY header comes with the first segment or not at all.
@@ -130,12 +130,12 @@ impl Connection {
                 let agreed = tls::agreed(tls.ssl());
                 self.shared()
                     .handshake_complete(self.client, &self.listener, agreed);
-                self.for_whitelisted = port.is_for_whitelisted(tls.ssl());
-                self.device = ShownDevice::of(tls.ssl());
-                if let Some(device) = &self.device {
+                self.level = Some(Level::of(tls.ssl()));
+                self.device = tls::shown(tls.ssl());
+                if self.device.is_some() {
                     let connection = &self.entered.connection;
                     let mut standing = connection.standing();
-                    standing.device = Some(Arc::clone(&device.serial));
+                    standing.device.clone_from(&self.device);
                     connection.stands_as(standing);
                 }
                 Some(ClientStream::tls(tls))

@@ -9,18 +9,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use backend_types::ClientCertificates;
-use gateway_certificates::devices::{self, Objection, Trust};
+use gateway_certificates::{
+    devices::{self, Trust},
+    validity,
+};
 use openssl::{
     error::ErrorStack,
     hash::MessageDigest,
     ssl::{SslContextBuilder, SslRef, SslVerifyMode},
-    x509::{X509, X509StoreContextRef, store::X509StoreBuilder},
+    x509::{X509, X509Ref, X509StoreContextRef, store::X509StoreBuilder},
 };
 
 use super::ffi;
 
-/// A device and its certificate; nothing lies between them.
-const DEPTH: u32 = 1;
+/// How many certificates may lie between that of a device and the root.
+const DEPTH: u32 = 0;
 
 /// What a port asks its clients for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,101 +83,22 @@ pub(super) fn ask(
 }
 
 fn is_in_force(context: &mut X509StoreContextRef, trust: &Trust) -> bool {
-    let admitted = match context.current_cert() {
-        Some(certificate) => trust.devices.admit(certificate).map(|_device| ()),
-        None => Err(Objection::Unknown),
-    };
-    if admitted.is_err() {
+    let serial = context.current_cert().map(serial);
+    let lets_in = serial.is_some_and(|serial| trust.lets_in(&serial, validity::now()));
+    if !lets_in {
         context.set_error(ffi::revoked());
     }
-    admitted.is_ok()
+    lets_in
 }
 
-/// By what a device was let in last.
-struct Admitted {
-    trust: Arc<Trust>,
-    /// Unix seconds; no handshake tells when one is resumed or stays open.
-    until: i64,
+/// Of the certificate that a client has shown, also in a session that it resumes. That the root has
+/// signed it is the handshake's; nothing more is known of it yet.
+pub(crate) fn shown(ssl: &SslRef) -> Option<Arc<str>> {
+    let certificate = ssl.peer_certificate()?;
+    Some(serial(&certificate).into())
 }
 
-/// The device at the other end of a connection.
-pub(crate) struct ShownDevice {
-    /// Of its certificate.
-    pub(crate) serial: Arc<str>,
-    /// As the list has it.
-    pub(crate) name: Arc<str>,
-    admitted: Option<Admitted>,
-}
-
-impl ShownDevice {
-    /// `None`: no certificate was shown. That the root has signed it is the handshake's, or that of
-    /// the one which is resumed; nothing more is known of it yet.
-    pub(crate) fn of(ssl: &SslRef) -> Option<Self> {
-        let certificate = ssl.peer_certificate()?;
-        // One without a number is in no list.
-        let serial: Arc<str> = devices::serial(&certificate).unwrap_or_default().into();
-        Some(Self {
-            name: Arc::clone(&serial),
-            serial,
-            admitted: None,
-        })
-    }
-
-    /// Whether it is let in by what holds now; looked up only where that has changed.
-    pub(crate) fn is_in_force(&mut self, trust: &Arc<Trust>, now: i64) -> bool {
-        let before = self.admitted.as_ref();
-        if let Some(before) = before.filter(|before| Arc::ptr_eq(&before.trust, trust)) {
-            return now <= before.until;
-        }
-        let Ok(device) = trust.devices.admit_serial(&self.serial) else {
-            return false;
-        };
-        self.name = device.name.as_str().into();
-        self.admitted = Some(Admitted {
-            trust: Arc::clone(trust),
-            until: device.expires,
-        });
-        now <= device.expires
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gateway_certificates::{Devices, devices::Device};
-
-    use super::*;
-
-    #[test]
-    fn a_device_that_has_shown_its_certificate_is_out_when_that_ends_or_is_revoked() {
-        let trust = |revoked| {
-            let device = Device {
-                name: "TSD 1".to_owned(),
-                serial: "0A".to_owned(),
-                issued: 0,
-                expires: 100,
-                revoked,
-            };
-            let devices = Devices {
-                devices: vec![device],
-            };
-            Arc::new(Trust {
-                root: None,
-                devices,
-                fault: None,
-            })
-        };
-        let shown = || ShownDevice {
-            serial: "0A".into(),
-            name: "0A".into(),
-            admitted: None,
-        };
-        let (now, mut open) = (trust(None), shown());
-        assert!(open.is_in_force(&now, 100));
-        assert_eq!(&*open.name, "TSD 1");
-        assert!(!open.is_in_force(&now, 101), "the one that stays open");
-        assert!(!shown().is_in_force(&now, 101), "a resumed one");
-        let (revoked, mut open) = (trust(Some(50)), shown());
-        assert!(open.is_in_force(&now, 60));
-        assert!(!open.is_in_force(&revoked, 60));
-    }
+/// One without a number is in no list.
+fn serial(certificate: &X509Ref) -> String {
+    devices::serial(certificate).unwrap_or_default()
 }

@@ -11,16 +11,12 @@ use arc_swap::ArcSwap;
 use backend_types::{ClientCertificates, TlsProfile};
 use gateway_certificates::{Certificate, Name, devices::Trust};
 use gateway_policy::ports::Holder;
-use openssl::{
-    error::ErrorStack,
-    ssl::{SslContext, SslRef},
-    x509::X509,
-};
+use openssl::{error::ErrorStack, ssl::SslContext, x509::X509};
 
 use super::{
     clients::Asks,
     context::context,
-    profile::{Level, is_old, levels},
+    profile::{Level, levels},
     sni::{Certificates, Named},
 };
 use crate::acme::challenges::Challenges;
@@ -40,11 +36,6 @@ impl PortTls {
     pub(crate) fn for_client(&self, whitelisted: bool) -> &Arc<Certificates> {
         let own = self.whitelisted.as_ref().filter(|_| whitelisted);
         own.unwrap_or(&self.everyone)
-    }
-
-    /// Whether only a whitelisted client could agree on what `ssl` is.
-    pub(crate) fn is_for_whitelisted(&self, ssl: &SslRef) -> bool {
-        self.whitelisted.is_some() && is_old(ssl)
     }
 }
 

@@ -6,8 +6,8 @@ use openssl::{
     ssl::{SslContextBuilder, SslRef, SslVersion},
 };
 
-/// A profile for one client: [`TlsProfile::Old`] is two of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A profile for one client, the strictest first: [`TlsProfile::Old`] is two of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Level {
     Modern,
     Intermediate,
@@ -43,19 +43,33 @@ const TRIPLE_DES: &str = "ECDHE-RSA-DES-CBC3-SHA:DES-CBC3-SHA";
 /// A `/` ends a class: who can do the first one is asked for it, though it take one more round.
 const GROUPS: &str = "X25519MLKEM768/X25519:secp256r1/secp384r1";
 
-/// Whether what was agreed on is more than [`Level::Intermediate`] would have.
-pub(super) fn is_old(ssl: &SslRef) -> bool {
-    match ssl.version2() {
-        Some(SslVersion::TLS1_3) => false,
-        Some(SslVersion::TLS1_2) => {
-            let agreed = ssl.current_cipher().map(|cipher| cipher.name());
-            !agreed.is_some_and(|agreed| CIPHERS.split(':').any(|good| good == agreed))
-        }
-        _ => true,
-    }
-}
-
 impl Level {
+    /// The strictest that would have agreed on what `ssl` is.
+    pub(crate) fn of(ssl: &SslRef) -> Self {
+        let cipher = ssl.current_cipher().map(|cipher| cipher.name());
+        Self::agreed(ssl.version2(), cipher.unwrap_or_default())
+    }
+
+    fn agreed(version: Option<SslVersion>, cipher: &str) -> Self {
+        match version {
+            Some(SslVersion::TLS1_3) => Self::Modern,
+            Some(SslVersion::TLS1_2) if CIPHERS.split(':').any(|good| good == cipher) => {
+                Self::Intermediate
+            }
+            _ => Self::Old,
+        }
+    }
+
+    /// Whether a database of this profile is for a client that has agreed on it.
+    pub(crate) fn is_within(
+        self,
+        profile: TlsProfile,
+        is_whitelisted: impl FnOnce() -> bool,
+    ) -> bool {
+        let (everyone, whitelisted) = levels(profile);
+        self <= everyone || (whitelisted.is_some_and(|level| self <= level) && is_whitelisted())
+    }
+
     pub(super) fn set(self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         let oldest = match self {
             Self::Modern => SslVersion::TLS1_3,
@@ -85,6 +99,45 @@ impl Level {
             Self::Modern => "modern",
             Self::Intermediate => "intermediate",
             Self::Old => "old",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_agreed_on_is_of_the_strictest_level_that_has_it() {
+        let (good, weak) = ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA");
+        for (version, cipher, level) in [
+            (SslVersion::TLS1_3, "TLS_AES_128_GCM_SHA256", Level::Modern),
+            (SslVersion::TLS1_2, good, Level::Intermediate),
+            (SslVersion::TLS1_2, weak, Level::Old),
+            (SslVersion::TLS1_2, "", Level::Old),
+            (SslVersion::TLS1_1, weak, Level::Old),
+            (SslVersion::TLS1, weak, Level::Old),
+        ] {
+            assert_eq!(Level::agreed(Some(version), cipher), level, "{cipher}");
+        }
+        assert_eq!(Level::agreed(None, good), Level::Old);
+    }
+
+    #[test]
+    fn a_profile_is_for_its_own_level_and_stricter_ones() {
+        use Level::{Intermediate, Modern, Old};
+        for (profile, stranger, whitelisted) in [
+            (TlsProfile::Modern, Modern, Modern),
+            (TlsProfile::Intermediate, Intermediate, Intermediate),
+            (TlsProfile::Old, Intermediate, Old),
+            (TlsProfile::OldForEveryone, Old, Old),
+        ] {
+            for level in [Modern, Intermediate, Old] {
+                let within = |listed| level.is_within(profile, || listed);
+                let seen = (within(false), within(true));
+                let expected = (level <= stranger, level <= whitelisted);
+                assert_eq!(seen, expected, "{profile:?} {level:?}");
+            }
         }
     }
 }

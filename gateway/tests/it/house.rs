@@ -6,7 +6,7 @@ use std::{
 };
 
 use harness::{
-    DEADLINE, Database, Dial, Gateway, InFront, Message, RecordingUpstream, TempDir, User,
+    Clock, DEADLINE, Database, Dial, Gateway, InFront, Message, RecordingUpstream, TempDir, User,
     eventually, tempdir,
 };
 use serde_json::Value;
@@ -66,6 +66,20 @@ impl Plan {
     pub(crate) fn start(self) -> House {
         let Self { folder, front } = self;
         let gateway = Gateway::start(GATEWAY, folder.path(), &front.data, &front.yaml());
+        House {
+            gateway,
+            front,
+            folder,
+        }
+    }
+
+    /// By a clock that the test turns; to be terminated.
+    #[track_caller]
+    pub(crate) fn start_by(self, clock: &Clock) -> House {
+        let Self { folder, front } = self;
+        let config = folder.path().join("gateway.yaml");
+        std::fs::write(&config, front.yaml()).unwrap();
+        let gateway = Gateway::start_by(GATEWAY, &config, &front.data, clock);
         House {
             gateway,
             front,

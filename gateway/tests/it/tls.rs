@@ -116,15 +116,25 @@ fn each_profile_speaks_its_versions_and_old_ones_only_with_whom_they_are_for() {
 }
 
 #[test]
-fn at_the_server_port_old_tls_reaches_only_databases_that_whitelist_the_address() {
+fn at_the_server_port_each_database_is_reached_by_its_own_profile() {
     let upstream = RecordingUpstream::ok();
     let mut plan = Plan::new();
     plan.front.server = (0, true);
     plan.front.server_tls = "old";
-    let plan = plan
-        .with(database("a", &upstream, "intermediate"))
-        .with(database("b", &upstream, "intermediate"));
-    plan.front.list("a", "whitelist", "127.0.0.9");
+    let plan = [
+        ("old", "old"),
+        ("old-to-others", "old"),
+        ("intermediate", "intermediate"),
+        ("modern", "modern"),
+        ("everyone", "old-for-everyone"),
+    ]
+    .into_iter()
+    .fold(plan, |plan, (id, tls)| {
+        plan.with(database(id, &upstream, tls))
+    });
+    for id in ["old", "intermediate", "modern"] {
+        plan.front.list(id, "whitelist", "127.0.0.9");
+    }
     let house = plan.start();
     let server = house.server_address().to_string();
     let status = |client: &str, id: &str, how: [&str; 3]| {
@@ -139,14 +149,29 @@ fn at_the_server_port_old_tls_reaches_only_databases_that_whitelist_the_address(
     let oldest = ["-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"];
     let weak = ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"];
     let current = ["-tls1_2", "-cipher", "DEFAULT"];
-    for old in [oldest, weak] {
-        assert_eq!(status("127.0.0.9", "a", old), "200", "{old:?}");
-        assert_eq!(status("127.0.0.9", "b", old), "403", "{old:?}");
-        assert_eq!(status("127.0.0.1", "a", old), "", "{old:?}");
+    let newest = ["-tls1_3", "-cipher", "DEFAULT"];
+    let mut served = 0;
+    // As old, as old without being whitelisted, as intermediate, as modern, as old for everyone.
+    for (client, how, expected) in [
+        ("127.0.0.9", oldest, ["200", "403", "403", "403", "200"]),
+        ("127.0.0.9", weak, ["200", "403", "403", "403", "200"]),
+        ("127.0.0.1", oldest, [""; 5]),
+        ("127.0.0.1", current, ["200", "200", "200", "403", "200"]),
+        ("127.0.0.1", newest, ["200"; 5]),
+    ] {
+        let ids = ["old", "old-to-others", "intermediate", "modern", "everyone"];
+        let seen = ids.map(|id| status(client, id, how));
+        assert_eq!(seen, expected, "{client} {how:?}");
+        served += seen.iter().filter(|status| *status == "200").count();
     }
-    assert_eq!(status("127.0.0.9", "b", current), "200");
-    assert_eq!(upstream.requests().len(), 3, "the refused went nowhere");
-    house.logged(&["\"request\"", "\"database.id\":\"b\"", "old-tls"]);
+    assert_eq!(
+        upstream.requests().len(),
+        served,
+        "the refused went nowhere"
+    );
+    house.logged(&["\"request\"", "\"database.id\":\"modern\"", "old-tls"]);
+    let told = house.command(&["why", "127.0.0.1"]).stdout;
+    assert!(told.contains("профиль"), "{told}");
 }
 
 #[test]

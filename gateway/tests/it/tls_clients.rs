@@ -2,12 +2,17 @@
 //! by another port or by the server port.
 
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{Mutex, mpsc},
 };
 
-use harness::{Authority, Database, Dial, RecordingUpstream, tool};
+use harness::{
+    Authority, Client, Clock, DEADLINE, Database, Dial, Exchange, RecordingUpstream, Reply,
+    eventually, tool,
+};
+use openssl::ssl::SslVersion;
 use serde_json::Value;
 
 use crate::house::{House, Plan};
@@ -33,7 +38,10 @@ struct Shop {
 
 impl Shop {
     fn open() -> Self {
-        let upstream = RecordingUpstream::ok();
+        Self::start(RecordingUpstream::ok(), Plan::start)
+    }
+
+    fn start(upstream: RecordingUpstream, start: impl FnOnce(Plan) -> House) -> Self {
         let mut plan = Plan::new();
         plan.front.server = (0, true);
         for setting in ["off", "optional", "required"] {
@@ -45,7 +53,7 @@ impl Shop {
         }
         let folder = plan.path().to_owned();
         let shop = Self {
-            house: plan.start(),
+            house: start(plan),
             folder,
             upstream,
         };
@@ -63,9 +71,15 @@ impl Shop {
     /// Certificate and key in one file, as a device has them.
     #[track_caller]
     fn device(&self, name: &str) -> PathBuf {
+        self.device_for(name, "1000")
+    }
+
+    #[track_caller]
+    fn device_for(&self, name: &str, days: &str) -> PathBuf {
         let pfx = self.folder.join(format!("{name}.p12"));
         let pfx = pfx.to_str().unwrap();
-        let added = self.done(&["cert", "device", "add", name, "--to", pfx]);
+        let add = ["cert", "device", "add", name, "--to", pfx, "--days", days];
+        let added = self.done(&add);
         let password = format!("pass:{}", added["password"].as_str().unwrap());
         let open = [
             "pkcs12", "-nodes", "-clcerts", "-in", pfx, "-passin", &password,
@@ -100,6 +114,7 @@ impl Shop {
             ("alert certificate required", "required"),
             // What TLS 1.2 has in its place.
             ("alert handshake failure", "required"),
+            ("alert certificate expired", "expired"),
             ("alert bad certificate", "bad"),
             ("alert unsupported certificate", "unsupported"),
         ];
@@ -158,27 +173,16 @@ fn a_revoked_device_is_refused_at_once_and_its_open_connection_closed_and_its_ne
     let shop = Shop::open();
     let (lost, kept) = (shop.device("lost"), shop.device("kept"));
     let connect = |pem: &Path| {
-        let mut builder =
-            openssl::ssl::SslConnector::builder(openssl::ssl::SslMethod::tls_client()).unwrap();
-        builder.set_verify(openssl::ssl::SslVerifyMode::NONE);
-        builder.set_certificate_chain_file(pem).unwrap();
-        builder
-            .set_private_key_file(pem, openssl::ssl::SslFiletype::PEM)
-            .unwrap();
-        let tcp = std::net::TcpStream::connect(shop.at("required")).unwrap();
-        tcp.set_read_timeout(Some(harness::DEADLINE)).unwrap();
-        let configured = builder.build().configure().unwrap().verify_hostname(false);
-        let mut tls = configured.connect("a", tcp).unwrap();
-        ask(&mut tls);
-        tls
+        let dial = Dial::tls_blindly(shop.at("required")).showing(pem);
+        let mut client = dial.open();
+        assert_eq!(client.http("GET", "/", &[], b"").status(), 200);
+        client
     };
     let (mut of_lost, mut of_kept) = (connect(&lost), connect(&kept));
     shop.done(&["cert", "device", "revoke", "lost"]);
     // Revocation is in force when the command returns: the end comes without another request.
-    let mut byte = [0];
-    let ended = std::io::Read::read(&mut of_lost, &mut byte);
-    assert!(!matches!(ended, Ok(1)), "{ended:?}");
-    ask(&mut of_kept);
+    assert!(of_lost.ends_silently().unwrap());
+    assert_eq!(of_kept.http("GET", "/", &[], b"").status(), 200);
     for version in VERSIONS {
         let visit = |database, pem| shop.visit(shop.at(database), "/", Some(pem), &[version]);
         assert_eq!(visit("required", &*lost), Alert("revoked"));
@@ -192,27 +196,226 @@ fn a_revoked_device_is_refused_at_once_and_its_open_connection_closed_and_its_ne
     );
 }
 
-/// A whole request on a connection that stays open.
-#[track_caller]
-fn ask(tls: &mut (impl std::io::Read + std::io::Write)) {
-    tls.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    let mut byte = [0];
-    while !answer.ends_with(b"\r\n\r\nok") && !answer.ends_with(b"\r\n\r\n") {
-        tls.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
-    }
-    assert!(
-        answer.starts_with(b"HTTP/1.1 200"),
-        "{}",
-        String::from_utf8_lossy(&answer)
+#[test]
+fn a_device_whose_certificate_ends_is_out_and_its_websocket_closed() {
+    let folder = harness::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let mut shop = Shop::start(sockets(), |plan| plan.start_by(&clock));
+    let (short, long) = (shop.device_for("short", "1"), shop.device("long"));
+    let dial = |pem: &Path| Dial::tls_blindly(shop.at("required")).showing(pem);
+    let [mut of_short, mut of_long] = [&short, &long].map(|pem| upgraded(&dial(pem)));
+    let mut kept = dial(&short).open();
+    assert_eq!(kept.http("GET", "/", &[], b"").status(), 200);
+    let day = 24 * 60 * 60;
+    clock.turn(day - 600);
+    of_short.send(b"hi");
+    assert_eq!(of_short.read_exactly(2), b"hi", "until its last minutes");
+    assert_eq!(kept.http("GET", "/", &[], b"").status(), 200);
+    let tickets = VERSIONS.map(|version| {
+        let ticket = shop.folder.join(format!("ticket{version}"));
+        let (ticket, at) = (ticket.to_str().unwrap().to_owned(), shop.at("required"));
+        let keep = [version, "-sess_out", &ticket];
+        assert_eq!(shop.visit(at, "/", Some(&short), &keep), Answered(200));
+        ticket
+    });
+    let served = shop.upstream.requests().len();
+
+    clock.turn(day + 600);
+    let answer = kept.try_http("GET", "/", &[], b"");
+    let refused = answer.map_or(true, |reply| match reply {
+        Reply::Response(answer) => answer.status() == 403,
+        _ => true,
+    });
+    assert!(refused);
+    assert!(of_short.ends_silently().unwrap());
+    assert_eq!(
+        shop.visit(shop.at("required"), "/", Some(&short), &[]),
+        Alert("expired")
     );
-    let length = String::from_utf8_lossy(&answer).to_lowercase();
-    let length = length
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    tls.read_exact(&mut body).unwrap();
+    for (version, ticket) in VERSIONS.into_iter().zip(&tickets) {
+        let offer = [version, "-sess_in", ticket];
+        assert_eq!(
+            shop.visit(shop.at("required"), "/", None, &offer),
+            Answered(403),
+            "resumed, {version}"
+        );
+    }
+    assert_eq!(shop.upstream.requests().len(), served);
+    of_long.send(b"hi");
+    assert_eq!(of_long.read_exactly(2), b"hi");
+    shop.house.terminate();
+}
+
+/// WebSockets that say back what they hear; other requests get 200.
+fn sockets() -> RecordingUpstream {
+    sockets_else(|exchange| exchange.respond(200, &[], b"ok"))
+}
+
+fn sockets_else(
+    other: impl Fn(&mut Exchange<'_>) -> io::Result<()> + Send + Sync + 'static,
+) -> RecordingUpstream {
+    RecordingUpstream::start(move |exchange| {
+        if exchange.request.header("upgrade").is_none() {
+            return other(exchange);
+        }
+        exchange.raw(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )?;
+        exchange.echo()
+    })
+}
+
+#[track_caller]
+fn upgraded(dial: &Dial) -> Client {
+    let mut client = dial.open();
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    let bytes = client.request("GET", "/socket", &upgrade, b"");
+    client.send(bytes);
+    assert_eq!(client.response().status(), 101);
+    client
+}
+
+#[test]
+fn a_certificate_that_another_key_has_signed_or_for_another_use_opens_nothing() {
+    let shop = Shop::open();
+    let good = shop.device("TSD 1");
+    let listed = shop.done(&["cert", "device", "list"]);
+    let serial = format!("0x{}", listed[0]["serial"].as_str().unwrap());
+    let file = |name: &str| shop.folder.join(name).to_str().unwrap().to_owned();
+    let (good_file, forged) = (good.to_str().unwrap(), file("forged.pem"));
+    let (request, key, usage) = (file("forged.csr"), file("forged.key"), file("usage"));
+    fs::write(
+        &usage,
+        "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n",
+    )
+    .unwrap();
+    let curve = "ec_paramgen_curve:P-256";
+    let steps: [&[&str]; 2] = [
+        &[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            curve,
+            "-nodes",
+            "-subj",
+            "/CN=TSD 1",
+            "-keyout",
+            &key,
+            "-out",
+            &request,
+        ],
+        // By the device's own key, with the number of one that stands in the list.
+        &[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            good_file,
+            "-CAkey",
+            good_file,
+            "-set_serial",
+            &serial,
+            "-extfile",
+            &usage,
+            "-days",
+            "30",
+            "-out",
+            &forged,
+        ],
+    ];
+    for step in steps {
+        let done = tool::run("openssl", step.iter().copied(), "");
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+    let both = [&forged, &key].map(|file| fs::read(file).unwrap()).concat();
+    let forged = shop.folder.join("both.pem");
+    fs::write(&forged, both).unwrap();
+    // Our root has signed it too, for servers.
+    let server = shop.house.front.data.join("tls/server/certificate.pem");
+    for version in VERSIONS {
+        let visit = |pem, more: &[&str]| {
+            let more = [&[version], more].concat();
+            shop.visit(shop.at("required"), "/", Some(pem), &more)
+        };
+        assert_eq!(visit(&forged, &[]), Alert("unknown ca"));
+        let chained = visit(&forged, &["-cert_chain", good_file]);
+        assert_eq!(chained, Alert("unknown ca"));
+        assert_eq!(visit(&server, &[]), Alert("unsupported"));
+        assert_eq!(visit(&good, &[]), Answered(200));
+    }
+}
+
+#[test]
+fn who_was_connected_before_a_certificate_was_asked_for_is_asked_on_the_next_connection() {
+    let mut shop = Shop::open();
+    let good = shop.device("TSD 1");
+    let dials = [shop.at("off"), shop.house.server_address()].map(Dial::tls_blindly);
+    let paths = ["/x", "/off/x"];
+    let mut kept = [0, 1].map(|one| dials[one].showing(&good).open());
+    for (client, path) in kept.iter_mut().zip(paths) {
+        assert_eq!(client.http("GET", path, &[], b"").status(), 200);
+    }
+    shop.house.change(|front| {
+        front.databases[0].client_certificates = "required";
+    });
+    eventually(DEADLINE, "a certificate is required", || {
+        let state = shop.house.state("off");
+        (state["client_certificates"] == "required").then_some(())
+    });
+    // The server port has asked him already, for the sake of another database.
+    let [own, server] = &mut kept;
+    let refused = own.http("GET", paths[0], &[], b"");
+    assert_eq!(refused.status(), 403);
+    assert_eq!(refused.json()["error"]["code"], "client-certificate");
+    assert!(own.ends_silently().unwrap(), "so that he comes again");
+    assert_eq!(server.http("GET", paths[1], &[], b"").status(), 200);
+    for (dial, path) in dials.iter().zip(paths) {
+        let answer = dial.showing(&good).get(path, &[]);
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+}
+
+#[test]
+fn what_a_database_asks_from_now_on_ends_a_websocket_that_still_waits_to_be_let_in() {
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let upstream = sockets_else(move |exchange| {
+        assert!(held.lock().unwrap().recv().is_err(), "let go");
+        exchange.respond(200, &[], b"ok")
+    });
+    let plan = Plan::new().with(Database {
+        https: true,
+        authentication: "upstream",
+        ..Database::new("a", upstream.url())
+    });
+    let mut house = plan.start();
+    let dial = Dial::tls_blindly(house.address("a"));
+    let login = ("Authorization", "Basic right");
+    // They hold all the slots of this address.
+    let mut first: Vec<_> = (0..10).map(|_| dial.open()).collect();
+    for client in &mut first {
+        let bytes = client.request("GET", "/x", &[login], b"");
+        client.send(bytes);
+    }
+    upstream.wait_for(10);
+    let mut socket = dial.open();
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), login];
+    let bytes = socket.request("GET", "/socket", &upgrade, b"");
+    socket.send(bytes);
+    house.change(|front| front.databases[0].client_certificates = "required");
+    eventually(DEADLINE, "a certificate is required", || {
+        let state = house.state("a");
+        (state["client_certificates"] == "required").then_some(())
+    });
+    drop(let_go);
+    if let Ok(Reply::Response(answer)) = socket.reply(false)
+        && answer.status() == 101
+    {
+        assert!(socket.ends_silently().unwrap());
+    }
 }
 
 #[test]
@@ -259,39 +462,34 @@ fn resumption_gets_nobody_past_a_certificate() {
 
 #[test]
 fn what_a_database_asks_from_now_on_ends_the_websockets_that_were_not_asked() {
-    let upstream = RecordingUpstream::start(|exchange| {
-        exchange.raw(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-        )?;
-        exchange.echo()
-    });
+    let upstream = sockets();
     let mut plan = Plan::new();
     let user = plan.user("ivan", "mobile-user", "Correct-1");
-    for id in ["certificate", "login", "neither"] {
+    for id in ["certificate", "login", "profile", "neither"] {
         plan = plan.with(Database {
             https: true,
             ..Database::new(id, upstream.url())
         });
     }
     let mut house = plan.start();
-    let open = |id: &str| {
-        let mut client = Dial::tls_blindly(house.address(id)).open();
-        let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
-        let bytes = client.request("GET", "/socket", &upgrade, b"");
-        client.send(bytes);
-        assert_eq!(client.response().status(), 101);
-        client
-    };
-    let [mut certificate, mut login, mut neither] = ["certificate", "login", "neither"].map(open);
+    let dial = |id: &str| Dial::tls_blindly(house.address(id));
+    let old = dial("profile").at_most(SslVersion::TLS1_2);
+    let (mut old, mut new) = (upgraded(&old), upgraded(&dial("profile")));
+    let [mut certificate, mut login, mut neither] =
+        ["certificate", "login", "neither"].map(|id| upgraded(&dial(id)));
     house.change(|front| {
         front.databases[0].client_certificates = "required";
         front.databases[1].authentication = "gateway";
         front.databases[1].users = vec![user];
+        front.databases[2].tls = "modern";
     });
     assert!(certificate.ends_silently().unwrap());
     assert!(login.ends_silently().unwrap());
-    neither.send(b"hi");
-    assert_eq!(neither.read_exactly(2), b"hi");
+    assert!(old.ends_silently().unwrap());
+    for going_on in [&mut new, &mut neither] {
+        going_on.send(b"hi");
+        assert_eq!(going_on.read_exactly(2), b"hi");
+    }
 }
 
 #[test]

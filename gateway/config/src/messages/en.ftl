@@ -72,6 +72,7 @@ https-off = https is off: everything is sent in the clear
 tls-old = OUTDATED ENCRYPTION: whitelisted addresses may speak TLS 1.0 and 1.1, which is broken; keep the whitelist short and go back to intermediate as soon as the last old terminal is replaced
 tls-old-for-everyone = OUTDATED ENCRYPTION FOR EVERYBODY: any address may speak TLS 1.0 and 1.1, which is broken, and whoever stands between may make others speak it; use old with a whitelist instead
 client-certificates-without-https = a client can show a certificate over https only
+tls-old-for-nobody = no database has tls: old, so whoever speaks TLS 1.0 or 1.1 at the server port is refused by each of them; set it at the databases that such terminals ask for, or take it away here
 authentication-off = authentication is off: whoever reaches the port is served
 authentication-without-https = passwords and tokens are sent in the clear: authentication without https
 whitelists-everybody = { $file }: { $text } whitelists everybody
