@@ -76,6 +76,7 @@ impl<'a> Failed<'a> {
         let hello = Hello {
             offered: version(tls),
             server_name: name.filter(|name| is_host(name)),
+            in_ssl2_format: false,
         };
         let shown = shown(tls.certificate()?, hello.server_name);
         let end = alert.map_or(End::Left, End::Alert);

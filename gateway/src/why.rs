@@ -134,6 +134,9 @@ pub(crate) struct HandshakeFailed {
     /// The newest version of TLS that it offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offered: Option<String>,
+    /// Offered in the format of SSL 2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) in_ssl2_format: bool,
     /// How it called the server, where that was the fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) called: Option<String>,
@@ -278,6 +281,7 @@ fn told(history: History) -> (Vec<Refused>, Vec<HandshakeFailed>, Option<Success
     let handshakes = history.handshakes.into_iter().map(|one| HandshakeFailed {
         reason: one.fault.reason().to_owned(),
         offered: one.offered.map(|version| version.to_string()),
+        in_ssl2_format: one.in_ssl2_format,
         called: one.called.map(Into::into),
         when: one.seen.into(),
     });

@@ -5,6 +5,7 @@
 //! call an unknown issuer, a wrong name and a wrong clock by one alert, and some leave without one;
 //! so what was seen beside the alert counts too. Nothing is decided by it.
 
+pub mod extension;
 mod greeting;
 
 pub use greeting::{Greeting, Hello, TlsVersion, is_host};
@@ -125,8 +126,7 @@ impl HandshakeFault {
             (End::ClosedAtOnce, _) => return Self::ClosedAtOnce,
             (End::Setup, _) => return Self::Setup,
             (_, Greeting::Http) => return Self::PlainHttp,
-            (_, Greeting::Ssl2) => return Self::TooOldTls,
-            (_, Greeting::Garbage) => return Self::Garbage,
+            (_, Greeting::Garbage | Greeting::NoHello) => return Self::Garbage,
             (_, Greeting::None | Greeting::Tls(_)) => {}
         }
         let hello = greeting.hello();
@@ -176,8 +176,9 @@ impl HandshakeFault {
     /// By the number, which OpenSSL keeps (`sslerr.h`); its words have changed.
     fn of_library(reason: i32) -> Self {
         match reason {
-            // unsupported protocol, version too low, inappropriate fallback
-            258 | 396 | 373 => Self::TooOldTls,
+            // unknown protocol (SSL 2 itself), unsupported protocol, version too low, inappropriate
+            // fallback
+            252 | 258 | 396 | 373 => Self::TooOldTls,
             // no shared cipher, no suitable signature algorithm, digest, key share, groups; no shared
             // groups, signature algorithms
             193 | 118 | 297 | 101 | 295 | 410 | 376 => Self::NoCommonCipher,

@@ -85,6 +85,8 @@ pub struct HandshakeFailed {
     pub fault: HandshakeFault,
     /// The newest version that the client offered, the last time.
     pub offered: Option<TlsVersion>,
+    /// In the format of SSL 2, the last time.
+    pub in_ssl2_format: bool,
     /// How it called the server, where that was the fault.
     pub called: Option<Box<str>>,
     pub seen: Seen,
@@ -147,12 +149,14 @@ impl Recent {
             let fresh = || HandshakeFailed {
                 fault,
                 offered: None,
+                in_ssl2_format: false,
                 called: None,
                 seen: Seen::never(now),
             };
             let again = |failed: &mut HandshakeFailed| {
                 failed.seen.again(now);
                 failed.offered = hello.offered;
+                failed.in_ssl2_format = hello.in_ssl2_format;
                 failed.called = called.map(|name| cut(name, CALLED_BYTES).into());
             };
             let same = |one: &HandshakeFailed| one.fault == fault;

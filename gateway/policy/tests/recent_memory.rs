@@ -44,6 +44,7 @@ fn a_memory_full_of_the_worst_clients_takes_at_most_16_mib() {
         let hello = Hello {
             offered: None,
             server_name: Some(&user),
+            in_ssl2_format: false,
         };
         for fault in HandshakeFault::ALL {
             recent.handshake_failed(client, fault, hello, now);

@@ -391,6 +391,7 @@ why-last-refused = Nothing stands in the way of this address now. It was last re
 why-served = Nothing stands in the way of this address. Its last request was served { $time }, database “{ $database }”.
 why-called = It called the server “{ $name }”.
 why-offered = The newest that it knows is { $version }.
+why-offered-in-ssl2-format = It greets in the format of SSL 2, as Windows CE and the .NET Compact Framework do, and the newest that it knows is { $version }.
 
 why-reason-address-refused = refused by the lists
 why-reason-too-many-connections = too many connections from one address
@@ -485,6 +486,7 @@ why-do-certificate-not-accepted = Usually the terminal does not know the issuer:
 why-do-name-mismatch = Give the terminal an address that the certificate names (gateway status shows its names), or make a certificate that has this name too: gateway cert.
 why-do-certificate-expired = The certificate is in force by the server's clock: check date, time and time zone of the terminal first, then those of the server. If both are right, an intermediate or root certificate on the terminal has expired.
 why-do-too-old-tls = Update the terminal's system or program: TLS 1.2 or newer is needed. Where that is impossible, whitelist the terminal and set the database's TLS profile to old.
+why-do-ssl-alone = It knows SSL alone, which is not spoken here in any profile: update the terminal's system or program, or switch TLS 1.0 on in its settings.
 why-do-no-common-cipher = Update the terminal's system or program. An old one may also need an RSA certificate beside the ECDSA one: gateway cert.
 why-do-no-common-protocol = The program asks for a protocol other than HTTP/1.1: switch that off in it.
 why-do-client-certificate-missing = Install the device's own certificate on the terminal: gateway cert device add.

@@ -31,8 +31,6 @@ use crate::{
 const PROXY_LIMIT: Duration = Duration::from_secs(5);
 /// A header that came in pieces is looked at again after this.
 const PROXY_PAUSE: Duration = Duration::from_millis(5);
-/// First byte of every TLS connection (RFC 8446, 5.1: a handshake record).
-const TLS_HANDSHAKE: u8 = 0x16;
 /// So much of a ClientHello is looked at to explain a failure; with a post-quantum key share one is
 /// longer than a segment, and what is looked for stands before.
 const GREETING_BYTES: usize = 2_048;
@@ -88,8 +86,7 @@ impl Connection {
                 return None;
             }
         };
-        let speaks_tls = matches!(end, Ok([TLS_HANDSHAKE, ..]));
-        match (self.serving.https, speaks_tls) {
+        match (self.serving.https, greeting.is_tls()) {
             (true, true) => self.handshake(tcp, greeting, verdict.is_exempt()).await,
             (true, false) => {
                 self.refuse_connection(Refusal::NotTls);

@@ -5,10 +5,7 @@
     reason = "functions of OpenSSL that the openssl crate does not wrap"
 )]
 
-use std::{
-    ffi::{CStr, c_uint},
-    ptr, slice,
-};
+use std::{ffi::CStr, ptr, slice};
 
 use foreign_types::ForeignTypeRef;
 use openssl::{
@@ -59,12 +56,17 @@ pub(super) fn revoked() -> X509VerifyResult {
 }
 
 /// An extension of the client's hello, inside of the ClientHello callback; `None` elsewhere.
-pub(super) fn client_hello_extension(ssl: &SslRef, kind: c_uint) -> Option<&[u8]> {
+pub(super) fn client_hello_extension(ssl: &SslRef, kind: u16) -> Option<&[u8]> {
     let (mut bytes, mut length) = (ptr::null(), 0);
     // SAFETY: `ssl` is a live SSL, both out parameters are ours. Outside of the callback OpenSSL
     // returns 0 and writes nothing.
     let found = unsafe {
-        openssl_sys::SSL_client_hello_get0_ext(ssl.as_ptr(), kind, &raw mut bytes, &raw mut length)
+        openssl_sys::SSL_client_hello_get0_ext(
+            ssl.as_ptr(),
+            kind.into(),
+            &raw mut bytes,
+            &raw mut length,
+        )
     };
     if found != 1 || bytes.is_null() {
         return None;

@@ -134,11 +134,16 @@ impl Words<'_> {
                     ("reason", &words),
                     ("place", place.as_deref().unwrap_or_default()),
                 ];
-                let advice = messages::find(self.language, &format!("why-do-{what}"));
-                let advice = advice.unwrap_or_else(|| self.say("why-do-look-it-up", &[]));
                 let mut sentences = vec![self.say("why-last-refused", &values)];
                 let handshake = handshake.filter(|one| one.reason == *what && place.is_none());
                 sentences.extend(handshake.and_then(|one| self.seen_in(one)));
+                let advice = match handshake {
+                    // No profile lets it in.
+                    Some(one) if is_too_old(one) && knows_ssl_alone(one) => "ssl-alone",
+                    _ => what.as_str(),
+                };
+                let advice = messages::find(self.language, &format!("why-do-{advice}"));
+                let advice = advice.unwrap_or_else(|| self.say("why-do-look-it-up", &[]));
                 sentences.push(advice);
                 sentences
             }
@@ -157,9 +162,11 @@ impl Words<'_> {
         if let Some(called) = &handshake.called {
             return Some(self.say("why-called", &[("name", called)]));
         }
-        let offered = handshake.offered.as_deref()?;
-        let old = handshake.reason == HandshakeFault::TooOldTls.reason();
-        old.then(|| self.say("why-offered", &[("version", offered)]))
+        let values = [("version", handshake.offered.as_deref()?)];
+        if handshake.in_ssl2_format {
+            return Some(self.say("why-offered-in-ssl2-format", &values));
+        }
+        is_too_old(handshake).then(|| self.say("why-offered", &values))
     }
 
     /// What to type to have the address whitelisted.
@@ -178,6 +185,15 @@ impl Words<'_> {
         };
         format!("gateway list add '{name}' whitelist {address}")
     }
+}
+
+fn is_too_old(handshake: &HandshakeFailed) -> bool {
+    handshake.reason == HandshakeFault::TooOldTls.reason()
+}
+
+fn knows_ssl_alone(handshake: &HandshakeFailed) -> bool {
+    let offered = handshake.offered.as_deref();
+    offered.is_some_and(|offered| offered.starts_with("SSL"))
 }
 
 fn utc_words(time: &str) -> String {
@@ -316,10 +332,21 @@ mod tests {
         report.handshakes_failed = vec![HandshakeFailed {
             reason: "too-old-tls".to_owned(),
             offered: Some("TLS 1.0".to_owned()),
+            in_ssl2_format: false,
             called: None,
             when: at(101),
         }];
-        check(&report, &["1970-01-01 00:01:41 UTC", "TLS 1.0"]);
+        check(&report, &["1970-01-01 00:01:41 UTC", "TLS 1.0", "old"]);
+        report.handshakes_failed[0].in_ssl2_format = true;
+        check(&report, &["Windows CE", "TLS 1.0", "SSL 2", "old"]);
+        report.handshakes_failed[0].offered = Some("SSL 3.0".to_owned());
+        check(&report, &["SSL 3.0"]);
+        let no_profile_helps = of(&report, Language::En).join("\n");
+        assert!(
+            !no_profile_helps.contains("whitelist"),
+            "{no_profile_helps}"
+        );
+        report.handshakes_failed[0].in_ssl2_format = false;
         report.handshakes_failed[0].reason = "name-mismatch".to_owned();
         report.handshakes_failed[0].called = Some("gate.example".to_owned());
         check(&report, &["1970-01-01 00:01:41 UTC", "gate.example"]);

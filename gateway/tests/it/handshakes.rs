@@ -1,7 +1,10 @@
 //! Every failed handshake, made by a real client: counted by its reason, logged with what the client
 //! showed of itself, and told by `gateway why` with the way out.
 
-use std::{io::Write, net::SocketAddr};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+};
 
 use harness::{
     Authority, DEADLINE, Database, Dial, RecordingUpstream, eventually,
@@ -9,7 +12,10 @@ use harness::{
 };
 use serde_json::Value;
 
-use crate::house::{House, Plan};
+use crate::{
+    house::{House, Plan},
+    tls::ssl2_hello,
+};
 
 /// A database `a` over https, whose certificate names one host and one address.
 struct Visited {
@@ -200,6 +206,35 @@ fn old_tls_and_ciphers_that_nobody_shares_are_told_with_what_was_offered() {
     visited.logged("127.0.9.3", "no-common-protocol", &["\"TLS 1.3\""]);
 }
 
+/// A program on .NET calls anything but TLS "unexpected", and an alert by its name.
+#[test]
+fn a_hello_in_the_format_of_ssl2_is_refused_by_an_alert_and_told_as_too_old() {
+    const PROTOCOL_VERSION: [u8; 2] = [2, 70];
+    let visited = Visited::open();
+    let answer = |client, version| {
+        let dial = Dial::plain(visited.address()).from([127, 0, 9, client]);
+        let mut tcp = dial.try_tcp().unwrap();
+        tcp.write_all(&ssl2_hello(version)).unwrap();
+        let mut answer = Vec::new();
+        tcp.read_to_end(&mut answer).unwrap();
+        answer
+    };
+    assert_eq!(
+        answer(1, 0x0301),
+        [&[0x15, 3, 1, 0, 2], &PROTOCOL_VERSION[..]].concat()
+    );
+    let advice = visited.logged("127.0.9.1", "too-old-tls", &["\"TLS 1.0\""]);
+    says(&advice, &["SSL 2", "Windows CE", "TLS 1.0", "TLS old"]);
+    // SSL 2 itself, which no profile speaks.
+    let refused = answer(2, 0x0002);
+    assert!(refused.ends_with(&PROTOCOL_VERSION), "{refused:?}");
+    let advice = visited.logged("127.0.9.2", "too-old-tls", &["\"SSL 2.0\""]);
+    says(&advice, &["SSL 2.0", "ни в одном профиле"]);
+    assert!(!advice.contains("белый список"), "{advice}");
+    let metrics = visited.metrics();
+    assert!(!metrics.contains("reason=\"not-tls\""), "{metrics}");
+}
+
 /// As programs on .NET do: the handshake is completed, then the certificate looked at. GnuTLS can be
 /// told to send any alert.
 const AN_ALERT_AFTER_THE_HANDSHAKE: &str = r#"
@@ -270,8 +305,8 @@ fn whoever_speaks_no_tls_is_told_apart_and_noise_is_counted_and_not_logged() {
     };
     send(4, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     counted("plain-http");
-    send(5, b"\x80\x2e\x01\x00\x02");
-    counted("too-old-tls");
+    send(5, b"\x80\x2e\x01\x41\x42");
+    counted("garbage");
     let log = visited.house.log();
     assert!(
         !log.contains("garbage") && !log.contains("closed-at-once"),

@@ -4,6 +4,7 @@
 mod clients;
 mod clock;
 mod java;
+mod oldest;
 mod scanners;
 mod terminal;
 

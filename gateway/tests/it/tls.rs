@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use crate::house::{House, Plan};
 use serde_json::json;
 
 use harness::{
-    Authority, DEADLINE, Database, Issued, RecordingUpstream, eventually,
+    Authority, DEADLINE, Database, Dial, Issued, RecordingUpstream, eventually,
     tool::{self, Outcome},
 };
 
@@ -115,6 +116,57 @@ fn each_profile_speaks_its_versions_and_old_ones_only_with_whom_they_are_for() {
     }
 }
 
+/// What a Windows CE greets with: the format is of SSL 2, the version its newest. RC4, AES and 3DES with
+/// RSA key exchange.
+pub(crate) fn ssl2_hello(version: u16) -> Vec<u8> {
+    let mut hello = vec![0x80, 34, 1];
+    hello.extend(version.to_be_bytes());
+    hello.extend([0, 9, 0, 0, 0, 16]);
+    hello.extend([1, 0, 0x80, 0, 0, 0x2f, 0, 0, 0x0a]);
+    hello.extend([7; 16]);
+    hello
+}
+
+/// Where a device does it to the end: `outside/oldest.rs`.
+#[test]
+fn a_hello_in_the_format_of_ssl2_is_answered_to_whom_old_is_for_also_where_it_drips() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let authority = Authority::new(plan.path());
+    install(
+        &plan.front.data,
+        &[&authority.issue_rsa("server", &["127.0.0.1"])],
+    );
+    let plan = plan
+        .with(database("old", &upstream, "old"))
+        .with(Database::new("plain", upstream.url()));
+    plan.front.list("old", "whitelist", "127.0.0.9");
+    let house = plan.start();
+    let hello = ssl2_hello(0x0301);
+    let answer = |id: &str, client: u8, at_a_time: usize| {
+        let dial = Dial::plain(house.address(id)).from([127, 0, 0, client]);
+        let mut tcp = dial.try_tcp().unwrap();
+        for part in hello.chunks(at_a_time) {
+            tcp.write_all(part).unwrap();
+        }
+        let mut answer = Vec::new();
+        // Who is refused unheard may see a reset.
+        let _end = tcp.take(11).read_to_end(&mut answer);
+        answer
+    };
+    // A handshake record with a ServerHello, both of TLS 1.0.
+    for at_a_time in [hello.len(), 1] {
+        let answer = answer("old", 9, at_a_time);
+        assert_eq!(answer[..3], [0x16, 3, 1], "{answer:?}");
+        assert_eq!((answer[5], &answer[9..]), (2, &[3, 1][..]), "{answer:?}");
+    }
+    let alert = [0x15, 3, 1, 0, 2, 2, 70];
+    assert_eq!(answer("old", 1, hello.len()), alert);
+    // Nobody is answered in HTTP who did not speak it.
+    assert_eq!(answer("plain", 9, hello.len()), b"");
+    house.logged(&["connection refused", "\"not-plain\""]);
+}
+
 #[test]
 fn at_the_server_port_each_database_is_reached_by_its_own_profile() {
     let upstream = RecordingUpstream::ok();
@@ -181,7 +233,7 @@ fn a_changed_profile_acts_on_new_connections_and_leaves_open_ones() {
         .with(database("a", &upstream, "old-for-everyone"))
         .start();
     let address = house.address("a");
-    let mut open = harness::Dial::tls_blindly(address).open();
+    let mut open = Dial::tls_blindly(address).open();
     assert_eq!(open.http("GET", "/", &[], b"").status(), 200);
     let before = ["-tls1_1"];
     // The test certificate is ECDSA.
@@ -329,7 +381,7 @@ fn a_current_client_agrees_on_a_post_quantum_group_and_old_ones_are_named_until_
     let house = plan.start();
     let spoken = |house: &House| house.state("a")["tls_spoken"].clone();
     let root = authority.file();
-    let answer = harness::Dial::tls(house.address("a"), root).get("/", &[]);
+    let answer = Dial::tls(house.address("a"), root).get("/", &[]);
     assert_eq!(answer.status(), 200);
     let current = json!([{
         "version": "TLS 1.3",
@@ -376,7 +428,7 @@ fn a_current_client_agrees_on_a_post_quantum_group_and_old_ones_are_named_until_
         "{}",
         told.stdout
     );
-    let metrics = harness::Dial::plain(house.metrics_address())
+    let metrics = Dial::plain(house.metrics_address())
         .get("/metrics", &[])
         .text();
     let counted = "handshakes_total{database=\"a\",version=\"TLS 1.3\",\

@@ -1,15 +1,14 @@
 //! The first bytes of a connection: is it TLS, what does the client offer, whom does it call.
 //!
-//! Read beside OpenSSL and only to explain a failure: OpenSSL refuses an old client before it has
-//! read whom that client called. Nothing is decided by it but whether TLS is spoken at all.
+//! Decides whether TLS is spoken, and is else read beside OpenSSL, only to explain a failure.
 
 use std::fmt;
 
-/// First byte of every TLS connection (RFC 8446, 5.1: a handshake record).
+use super::extension::{self, Bytes};
+
+/// First byte of a TLS connection (RFC 8446, 5.1: a handshake record).
 const RECORD: u8 = 0x16;
 const CLIENT_HELLO: u8 = 1;
-const SERVER_NAME: u16 = 0;
-const SUPPORTED_VERSIONS: u16 = 43;
 /// Of a DNS name (RFC 1035, 2.3.4).
 const NAME_BYTES: usize = 253;
 /// A method of HTTP is shorter.
@@ -22,10 +21,10 @@ pub enum Greeting<'a> {
     None,
     /// Letters, as every request of HTTP begins.
     Http,
-    /// The hello of SSL 2, which clients of the nineties also sent for what came after it.
-    Ssl2,
-    /// Neither, or what begins like TLS and is none.
+    /// Neither.
     Garbage,
+    /// Begins like TLS, and no hello follows.
+    NoHello,
     /// As far as it had come.
     Tls(Hello<'a>),
 }
@@ -37,10 +36,14 @@ pub struct Hello<'a> {
     pub offered: Option<TlsVersion>,
     /// The server's name as the client calls it, where it has the syntax of one.
     pub server_name: Option<&'a str>,
+    /// It comes in the format of SSL 2, as clients of the nineties also sent it for what came after
+    /// SSL 2 (RFC 5246, E.2). There are no extensions in it.
+    pub in_ssl2_format: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
+    Ssl2,
     Ssl3,
     Tls10,
     Tls11,
@@ -53,6 +56,7 @@ impl TlsVersion {
     #[must_use]
     pub fn of(number: u16) -> Option<Self> {
         match number {
+            0x0002 => Some(Self::Ssl2),
             0x0300 => Some(Self::Ssl3),
             0x0301 => Some(Self::Tls10),
             0x0302 => Some(Self::Tls11),
@@ -65,6 +69,7 @@ impl TlsVersion {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Ssl2 => "SSL 2.0",
             Self::Ssl3 => "SSL 3.0",
             Self::Tls10 => "TLS 1.0",
             Self::Tls11 => "TLS 1.1",
@@ -86,22 +91,25 @@ impl<'a> Greeting<'a> {
     pub fn of(bytes: &'a [u8]) -> Self {
         match bytes {
             [] => Self::None,
-            [RECORD, rest @ ..] => Hello::of(rest).map_or(Self::Garbage, Self::Tls),
-            [first, _, CLIENT_HELLO, ..] if first & 0x80 != 0 => Self::Ssl2,
+            [RECORD, rest @ ..] => Hello::of(rest).map_or(Self::NoHello, Self::Tls),
+            // A length in two bytes, of which the first bit says that nothing pads it.
+            [0x80..=0xff, rest @ ..] => Hello::of_ssl2(rest).map_or(Self::Garbage, Self::Tls),
             _ if is_method(bytes) => Self::Http,
             _ => Self::Garbage,
         }
+    }
+
+    /// Whether it is OpenSSL's to answer.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::NoHello)
     }
 
     #[must_use]
     pub fn hello(&self) -> Hello<'a> {
         match self {
             Self::Tls(hello) => *hello,
-            Self::Ssl2 => Hello {
-                offered: Some(TlsVersion::Ssl3),
-                server_name: None,
-            },
-            Self::None | Self::Http | Self::Garbage => Hello::default(),
+            Self::None | Self::Http | Self::Garbage | Self::NoHello => Hello::default(),
         }
     }
 }
@@ -121,7 +129,9 @@ impl<'a> Hello<'a> {
         let mut rest = Bytes(bytes);
         match (rest.byte(), rest.byte(), rest.number(2)) {
             (None, ..) => return Some(hello),
-            (Some(3), _, None | Some(1..)) => {}
+            (Some(3), _, None) => {}
+            // A hello may go on in the next record: that one's head is no part of it.
+            (Some(3), _, Some(length @ 1..)) => rest = rest.up_to(length),
             _ => return None,
         }
         match (rest.byte(), rest.number(3)) {
@@ -131,13 +141,35 @@ impl<'a> Hello<'a> {
         let Some(legacy) = rest.number(2) else {
             return Some(hello);
         };
-        let legacy = u16::try_from(legacy).ok()?;
         if legacy >> 8 != 3 {
             return None;
         }
-        // Before TLS 1.3 this was the newest; since then it stays at 1.2.
-        hello.offered = TlsVersion::of(legacy.min(0x0303));
+        hello.offered = newest_by(legacy);
         hello.read_extensions(rest);
+        Some(hello)
+    }
+
+    /// The same for one in the format of SSL 2. What has this first byte and may yet become one is
+    /// OpenSSL's too.
+    fn of_ssl2(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = Bytes(bytes);
+        rest.byte(); // of the length
+        match rest.byte() {
+            None => return Some(Self::default()),
+            Some(CLIENT_HELLO) => {}
+            Some(_) => return None,
+        }
+        let mut hello = Self {
+            in_ssl2_format: true,
+            ..Self::default()
+        };
+        if let Some(version) = rest.number(2) {
+            // SSL 2 wrote its own number the other way round.
+            if version != 2 && version >> 8 != 3 {
+                return None;
+            }
+            hello.offered = newest_by(version);
+        }
         Some(hello)
     }
 
@@ -150,11 +182,14 @@ impl<'a> Hello<'a> {
         rest.number(2)?;
         loop {
             let kind = rest.number(2)?;
-            let extension = rest.prefixed(2)?;
+            let body = rest.prefixed(2)?;
             match u16::try_from(kind) {
-                Ok(SERVER_NAME) => self.server_name = server_name(extension),
-                Ok(SUPPORTED_VERSIONS) => {
-                    self.offered = newest(extension).or(self.offered);
+                Ok(extension::SERVER_NAME) => {
+                    let name = extension::server_name(body);
+                    self.server_name = name.filter(|name| is_host(name));
+                }
+                Ok(extension::SUPPORTED_VERSIONS) => {
+                    self.offered = extension::newest_version(body).or(self.offered);
                 }
                 _ => {}
             }
@@ -162,12 +197,10 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// RFC 6066, 3: a list in which only a host name has ever stood.
-fn server_name(extension: &[u8]) -> Option<&str> {
-    let mut list = Bytes(Bytes(extension).prefixed(2)?);
-    let is_host_name = list.byte()? == 0;
-    let name = std::str::from_utf8(list.prefixed(2)?).ok()?;
-    (is_host_name && is_host(name)).then_some(name)
+/// By the one version of a hello: before TLS 1.3 it was the newest; since then it stays at 1.2.
+fn newest_by(version: usize) -> Option<TlsVersion> {
+    let version = u16::try_from(version).ok()?;
+    TlsVersion::of(version.min(0x0303))
 }
 
 /// What may stand in a log and in a message: letters, digits, `-`, `_`, `.`.
@@ -175,43 +208,4 @@ fn server_name(extension: &[u8]) -> Option<&str> {
 pub fn is_host(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(legal)
-}
-
-/// RFC 8446, 4.2.1.
-fn newest(extension: &[u8]) -> Option<TlsVersion> {
-    let mut list = Bytes(Bytes(extension).prefixed(1)?);
-    let mut newest = None;
-    while let Some(number) = list.number(2) {
-        let version = u16::try_from(number).ok().and_then(TlsVersion::of);
-        newest = newest.max(version);
-    }
-    newest
-}
-
-/// Bytes still to be read; whoever asks for more than there are gets none.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        // What is cut off in the middle is the end: nothing behind it is read as something else.
-        let (taken, rest) = self.0.split_at_checked(count).unwrap_or_default();
-        self.0 = rest;
-        (taken.len() == count).then_some(taken)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.take(1)?.first().copied()
-    }
-
-    /// Big-endian.
-    fn number(&mut self, bytes: usize) -> Option<usize> {
-        let taken = self.take(bytes)?.iter();
-        Some(taken.fold(0, |number, byte| number << 8 | usize::from(*byte)))
-    }
-
-    /// What a length of so many bytes announces.
-    fn prefixed(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let length = self.number(bytes)?;
-        self.take(length)
-    }
 }

@@ -40,8 +40,19 @@ fn offers(bytes: &[u8], offered: TlsVersion, server_name: Option<&str>) {
     let expected = Hello {
         offered: Some(offered),
         server_name,
+        in_ssl2_format: false,
     };
     assert_eq!(Greeting::of(bytes), Greeting::Tls(expected));
+}
+
+/// Of a Windows CE: RC4 by its number in SSL 2, then AES and 3DES by those of TLS.
+fn hello_in_ssl2_format(version: u16) -> Vec<u8> {
+    let mut message = vec![0x80, 34, 1];
+    message.extend(version.to_be_bytes());
+    message.extend([0, 9, 0, 0, 0, 16]);
+    message.extend([1, 0, 0x80, 0, 0, 0x2f, 0, 0, 0x0a]);
+    message.extend([7; 16]);
+    message
 }
 
 #[test]
@@ -75,7 +86,59 @@ fn a_hello_that_has_come_in_part_tells_its_part() {
 }
 
 #[test]
-fn http_ssl2_and_garbage_are_told_from_tls() {
+fn the_head_of_the_next_record_is_no_part_of_a_hello_that_goes_on_in_it() {
+    let whole = hello(0x0301, Some("gate.example.ru"), &[]);
+    let (head, body) = whole.split_at(5);
+    for length in 1..body.len() {
+        let (first, second) = body.split_at(length);
+        let mut bytes = Vec::new();
+        for part in [first, second] {
+            bytes.extend([head[0], head[1], head[2]]);
+            bytes.extend(u16::try_from(part.len()).unwrap().to_be_bytes());
+            bytes.extend(part);
+        }
+        let Greeting::Tls(read) = Greeting::of(&bytes) else {
+            panic!("{length}: no hello")
+        };
+        assert!(
+            matches!(read.offered, None | Some(TlsVersion::Tls10)),
+            "{length}: {read:?}"
+        );
+        let name = read.server_name;
+        assert!(matches!(name, None | Some("gate.example.ru")), "{length}");
+    }
+}
+
+#[test]
+fn a_hello_in_the_format_of_ssl2_is_tls_and_tells_the_newest_version() {
+    for (version, offered) in [
+        (0x0002, TlsVersion::Ssl2),
+        (0x0300, TlsVersion::Ssl3),
+        (0x0301, TlsVersion::Tls10),
+        (0x0303, TlsVersion::Tls12),
+        (0x0304, TlsVersion::Tls12),
+    ] {
+        let whole = hello_in_ssl2_format(version);
+        let expected = Hello {
+            offered: Some(offered),
+            server_name: None,
+            in_ssl2_format: true,
+        };
+        for length in 5..=whole.len() {
+            let greeting = Greeting::of(&whole[..length]);
+            assert_eq!(greeting, Greeting::Tls(expected), "{version:04x} {length}");
+        }
+        for length in 1..5 {
+            let greeting = Greeting::of(&whole[..length]);
+            assert!(greeting.is_tls(), "{version:04x} {length}");
+            assert_eq!(greeting.hello().offered, None);
+            assert_eq!(greeting.hello().in_ssl2_format, length > 2, "{length}");
+        }
+    }
+}
+
+#[test]
+fn http_and_garbage_are_told_from_tls() {
     for (bytes, expected) in [
         (&b""[..], Greeting::None),
         (b"GET / HTTP/1.1\r\n", Greeting::Http),
@@ -83,14 +146,19 @@ fn http_ssl2_and_garbage_are_told_from_tls() {
         (b"OPTIONS", Greeting::Http),
         (b"SSH-2.0-OpenSSH_9", Greeting::Garbage),
         (b"\x03\x00\x00\x13\x0e", Greeting::Garbage),
-        (b"\x80\x2e\x01\x00\x02", Greeting::Ssl2),
-        (b"\x16\x03\x01\x00\x05hello", Greeting::Garbage),
-        (b"\x16GET / HTTP", Greeting::Garbage),
-        (b"\x16\x03\x01\x00\x00", Greeting::Garbage),
-        (b"\x16\x03\x01\x02\x00\x02\x00\x00\x10", Greeting::Garbage),
+        // A remote procedure call, and letters of UTF-8.
+        (b"\x80\x00\x00\x28\x72\xfe", Greeting::Garbage),
+        ("Привет".as_bytes(), Greeting::Garbage),
+        (b"\x80\x2e\x01\x41\x42", Greeting::Garbage),
+        (b"\x16\x03\x01\x00\x05hello", Greeting::NoHello),
+        (b"\x16GET / HTTP", Greeting::NoHello),
+        (b"\x16\x03\x01\x00\x00", Greeting::NoHello),
+        (b"\x16\x03\x01\x02\x00\x02\x00\x00\x10", Greeting::NoHello),
         (b"\x16", Greeting::Tls(Hello::default())),
     ] {
-        assert_eq!(Greeting::of(bytes), expected, "{bytes:?}");
+        let greeting = Greeting::of(bytes);
+        assert_eq!(greeting, expected, "{bytes:?}");
+        assert_eq!(greeting.is_tls(), bytes.starts_with(b"\x16"), "{bytes:?}");
     }
 }
 
@@ -189,7 +257,18 @@ fn old_tls_no_cipher_time_and_noise_are_told_apart() {
     assert_eq!(of(End::ClosedAtOnce, b""), Fault::ClosedAtOnce);
     assert_eq!(of(End::NotTls, b"GET / HTTP/1.1"), Fault::PlainHttp);
     assert_eq!(of(End::NotTls, b"SSH-2.0-x"), Fault::Garbage);
-    assert_eq!(of(End::NotTls, b"\x80\x2e\x01\x00\x02"), Fault::TooOldTls);
+    let in_ssl2_format = hello_in_ssl2_format(0x0301);
+    for (end, expected) in [
+        (End::Library(258), Fault::TooOldTls),
+        (End::Library(252), Fault::TooOldTls),
+        (End::Library(193), Fault::NoCommonCipher),
+        (End::Library(213), Fault::Garbage),
+        (End::Alert(48), Fault::UnknownAuthority),
+        (End::Gone, Fault::ClientGone),
+        (End::TimedOut, Fault::TimedOut),
+    ] {
+        assert_eq!(of(end, &in_ssl2_format), expected, "{end:?}");
+    }
     assert_eq!(
         of(End::Library(244), b"\x16\x03\x01\x00\x05hello"),
         Fault::Garbage

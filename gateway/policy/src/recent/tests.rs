@@ -104,6 +104,7 @@ fn the_name_that_a_client_calls_is_kept_where_it_is_the_fault_and_cut() {
     let hello = Hello {
         offered: Some(TlsVersion::Tls12),
         server_name: Some(&name),
+        in_ssl2_format: false,
     };
     recent.handshake_failed(client, HandshakeFault::TooOldTls, hello, at(0));
     recent.handshake_failed(client, HandshakeFault::NameMismatch, hello, at(1));

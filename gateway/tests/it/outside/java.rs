@@ -38,6 +38,19 @@ pub(super) fn terminal(
     password: &str,
     sent: Option<&str>,
 ) -> Outcome {
+    terminal_with([], trust, base, name, password, sent)
+}
+
+/// The same, with these options of Java's.
+#[track_caller]
+pub(super) fn terminal_with(
+    more: impl IntoIterator<Item = String>,
+    trust: &Trust,
+    base: &str,
+    name: &str,
+    password: &str,
+    sent: Option<&str>,
+) -> Outcome {
     let options = match trust {
         Trust::System => Vec::new(),
         Trust::Store(store) => vec![
@@ -47,6 +60,10 @@ pub(super) fn terminal(
     };
     let source = own_file("programs/Terminal.java").display().to_string();
     let errand = [base, name, password, DOCUMENT].map(str::to_owned);
-    let words = options.into_iter().chain([source]).chain(errand);
+    let words = options
+        .into_iter()
+        .chain(more)
+        .chain([source])
+        .chain(errand);
     tool::run("java", words.chain(sent.map(str::to_owned)), "")
 }
