@@ -6,14 +6,14 @@
 use std::{error::Error as _, fmt, io};
 
 use gateway_certificates::Name;
-use gateway_policy::handshake::{End, Greeting, HandshakeFault, Hello, Shown, TlsVersion, is_host};
+use gateway_policy::handshake::{End, Greeting, HandshakeFault, Hello, Shown, is_host};
 use openssl::{
     error::ErrorStack,
     ssl::{self, NameType, SslRef},
     x509::X509Ref,
 };
 
-use crate::tls::HandshakeError;
+use crate::tls::{self, HandshakeError};
 
 /// Of an alert that came in, the reason is this and the alert's number (`sslerr.h`).
 const ALERT: i32 = 1000;
@@ -74,7 +74,8 @@ impl<'a> Failed<'a> {
         }
         let name = tls.servername(NameType::HOST_NAME);
         let hello = Hello {
-            offered: version(tls),
+            // What was agreed on; that the client also knew newer ones explains nothing.
+            offered: Some(tls::version(tls)),
             server_name: name.filter(|name| is_host(name)),
             in_ssl2_format: false,
         };
@@ -118,16 +119,6 @@ fn alert(fault: &io::Error) -> Option<u8> {
     let error = error.downcast_ref::<ssl::Error>();
     let error = error.or_else(|| fault.source()?.downcast_ref())?;
     as_alert(reason(error.ssl_error()?)?)
-}
-
-fn version(tls: &SslRef) -> Option<TlsVersion> {
-    match tls.version_str() {
-        "TLSv1" => Some(TlsVersion::Tls10),
-        "TLSv1.1" => Some(TlsVersion::Tls11),
-        "TLSv1.2" => Some(TlsVersion::Tls12),
-        "TLSv1.3" => Some(TlsVersion::Tls13),
-        _ => None,
-    }
 }
 
 fn shown(certificate: &X509Ref, called: Option<&str>) -> Shown {

@@ -30,7 +30,7 @@ use tokio_openssl::SslStream;
 
 pub(crate) use self::{
     clients::shown,
-    established::agreed,
+    established::{agreed, version},
     ports::{Contexts, PortTls, Terms},
     profile::Level,
     sni::Certificates,

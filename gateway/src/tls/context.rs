@@ -23,8 +23,8 @@ use super::{
 use crate::acme::challenges::Challenges;
 
 /// `scope` tells ports apart: a session is resumed only where it was begun, with the same
-/// certificate, the same level and the same wish for the client's certificate (lessons, T10). While an order of ACME runs, its challenges are
-/// answered in their own handshakes.
+/// certificate, the same level and the same wish for the client's certificate (lessons, T10). While
+/// an order of ACME runs, its challenges are answered in their own handshakes.
 pub(super) fn context(
     certificate: &Certificate,
     scope: &str,

@@ -8,14 +8,17 @@ use super::ffi;
 /// Those that a profile offers, as OpenSSL calls them.
 const GROUPS: [&str; 4] = ["X25519MLKEM768", "x25519", "secp256r1", "secp384r1"];
 
-pub(crate) fn agreed(ssl: &SslRef) -> Agreed {
-    let version = match ssl.version2() {
+pub(crate) fn version(ssl: &SslRef) -> TlsVersion {
+    match ssl.version2() {
         Some(SslVersion::TLS1) => TlsVersion::Tls10,
         Some(SslVersion::TLS1_1) => TlsVersion::Tls11,
         Some(SslVersion::TLS1_2) => TlsVersion::Tls12,
         // Nothing else is spoken.
         _ => TlsVersion::Tls13,
-    };
+    }
+}
+
+pub(crate) fn agreed(ssl: &SslRef) -> Agreed {
     let group = ffi::group(ssl).map(|name| {
         let known = GROUPS.into_iter().find(|group| {
             let group = group.as_bytes();
@@ -24,7 +27,7 @@ pub(crate) fn agreed(ssl: &SslRef) -> Agreed {
         known.unwrap_or("other")
     });
     Agreed {
-        version,
+        version: version(ssl),
         cipher: ssl.current_cipher().map_or("none", |cipher| cipher.name()),
         group: group.unwrap_or("none"),
     }

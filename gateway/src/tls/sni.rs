@@ -45,14 +45,16 @@ impl Certificates {
     }
 }
 
-/// Where a connection carries its choice; `None` when OpenSSL is out of memory.
+/// Where a connection carries its choice, if it has one; `None` when OpenSSL is out of memory.
 static CHOICE: LazyLock<Option<Index<Ssl, Arc<Certificates>>>> =
     LazyLock::new(|| Ssl::new_ex_index().ok());
 
 /// A connection that shows one of `certificates`.
 pub(super) fn connection(certificates: &Arc<Certificates>) -> Result<Ssl, ErrorStack> {
     let mut ssl = Ssl::new(&certificates.own.context)?;
-    if let Some(choice) = *CHOICE {
+    if let Some(choice) = *CHOICE
+        && !certificates.others.is_empty()
+    {
         ssl.set_ex_data(choice, Arc::clone(certificates));
     }
     Ok(ssl)
@@ -61,12 +63,15 @@ pub(super) fn connection(certificates: &Arc<Certificates>) -> Result<Ssl, ErrorS
 /// Within the ClientHello callback of every context: a session to resume is looked for after it, so
 /// that one begun with another certificate is none.
 pub(super) fn choose(ssl: &mut SslRef) -> Result<(), ErrorStack> {
-    let asked = client_hello::server_name(ssl).and_then(|name| name.parse().ok());
-    let certificates = CHOICE.and_then(|choice| ssl.ex_data(choice).cloned());
-    if let (Some(asked), Some(certificates)) = (asked, certificates)
-        && let Some(context) = certificates.called(&asked)
-    {
-        ssl.set_ssl_context(context)?;
+    match chosen(ssl) {
+        Some(other) => ssl.set_ssl_context(&other),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// `None`: the port's own.
+fn chosen(ssl: &SslRef) -> Option<SslContext> {
+    let certificates = ssl.ex_data((*CHOICE)?)?;
+    let asked = client_hello::server_name(ssl)?.parse().ok()?;
+    certificates.called(&asked).cloned()
 }
