@@ -88,6 +88,7 @@ pub(crate) struct Metrics {
     pub(crate) refused: Family<Reason, Counter>,
     pub(crate) handshakes_failed: Family<HandshakeFailed, Counter>,
     pub(crate) certificate_seconds: Family<Port, Gauge>,
+    pub(crate) certificate_alarm: Family<Port, Gauge>,
     pub(crate) port_faults: Family<Port, Gauge>,
     pub(crate) requests: Family<Answered, Counter>,
     pub(crate) handshakes: Family<HandshakeComplete, Counter>,
@@ -106,6 +107,7 @@ impl Metrics {
             refused: Family::default(),
             handshakes_failed: Family::default(),
             certificate_seconds: Family::default(),
+            certificate_alarm: Family::default(),
             port_faults: Family::default(),
             requests: Family::default(),
             handshakes: Family::default(),
@@ -144,6 +146,11 @@ impl Metrics {
             "certificate_seconds_left",
             "Until the certificate of a port ends, the first of two",
             metrics.certificate_seconds.clone(),
+        );
+        registry.register(
+            "certificate_alarm",
+            "How near the end of a port's certificate is: 0 there is time, 1 a stage is reached, 2 act today",
+            metrics.certificate_alarm.clone(),
         );
         registry.register(
             "port_faults",
@@ -198,11 +205,15 @@ impl Metrics {
     /// The ports of now; those that are gone are gone here too.
     pub(crate) fn watched(&self, figures: &[Figures]) {
         self.certificate_seconds.clear();
+        self.certificate_alarm.clear();
         self.port_faults.clear();
         for figure in figures {
             let port = Port::from(&figure.holder);
             let seconds = self.certificate_seconds.get_or_create(&port);
             seconds.set(figure.seconds_left);
+            self.certificate_alarm
+                .get_or_create(&port)
+                .set(figure.alarm);
             let faults = i64::try_from(figure.faults).unwrap_or(i64::MAX);
             self.port_faults.get_or_create(&port).set(faults);
         }
@@ -275,6 +286,7 @@ mod tests {
             metrics.watched(&[Figures {
                 holder: Holder::Server,
                 seconds_left: 1,
+                alarm: 0,
                 faults: 0,
             }]);
             metrics.login(&"shop".parse().unwrap(), "good");

@@ -108,6 +108,8 @@ pub(crate) struct Watched {
 pub(crate) struct Figures {
     pub(crate) holder: Holder,
     pub(crate) seconds_left: i64,
+    /// 0: there is time; 1: a stage is reached; 2: somebody has to act today.
+    pub(crate) alarm: i64,
     pub(crate) faults: usize,
 }
 
@@ -197,9 +199,15 @@ impl Watchdog {
         let seen = self.seen();
         let figures = seen.iter().filter_map(|(holder, seen)| {
             let pairs = seen.in_use.certificate.pairs().iter();
+            let validities = pairs.map(|pair| pair.validity());
+            let alarm = |validity| {
+                let stage = alarm::stage(validity, renews(&seen.in_use), now);
+                stage.map_or(0, |stage| 1 + i64::from(stage.is_urgent(validity)))
+            };
             Some(Figures {
                 holder: holder.clone(),
-                seconds_left: pairs.map(|pair| pair.validity().left(now)).min()?,
+                seconds_left: validities.clone().map(|one| one.left(now)).min()?,
+                alarm: validities.map(alarm).max()?,
                 faults: seen.findings.len(),
             })
         });

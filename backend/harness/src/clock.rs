@@ -1,5 +1,4 @@
-//! A wall clock that a test turns while programs run by it, as libfaketime reads it. The monotonic
-//! clock stays as it is: a frozen one would stop every timer.
+//! A clock that a test turns while programs run by it, as libfaketime reads it.
 
 use std::{
     fs,
@@ -10,14 +9,25 @@ use std::{
 /// Ahead of the real one by what the test says; at first by nothing.
 pub struct Clock {
     file: PathBuf,
+    monotonic: bool,
 }
 
 impl Clock {
-    /// Its file goes to `folder`.
+    /// A wall clock; its file goes to `folder`. Timers go by another, which stays as it is.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
+        Self::made(folder, false)
+    }
+
+    /// By which timers go, too: as if so much time had passed.
+    #[must_use]
+    pub fn of_everything(folder: &Path) -> Self {
+        Self::made(folder, true)
+    }
+
+    fn made(folder: &Path, monotonic: bool) -> Self {
         let file = folder.join("clock");
-        let clock = Self { file };
+        let clock = Self { file, monotonic };
         clock.turn(0);
         clock
     }
@@ -36,7 +46,10 @@ impl Clock {
             ("LD_PRELOAD", library()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            (
+                "FAKETIME_DONT_FAKE_MONOTONIC",
+                u8::from(!self.monotonic).to_string(),
+            ),
         ]
     }
 }

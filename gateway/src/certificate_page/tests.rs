@@ -141,6 +141,53 @@ sys.stdout.write(payload['PayloadContent'].hex())";
 }
 
 #[test]
+fn a_root_comes_in_every_form_with_the_steps_for_every_system_in_both_languages() {
+    let folder = tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let issued = authority.issue("gate", &["192.0.2.7"]);
+    let [chain, key] = [issued.chain, issued.key].map(|file| std::fs::read(file).unwrap());
+    let root = X509::from_pem(&std::fs::read(authority.file()).unwrap()).unwrap();
+    let certificate = in_use(vec![Pair::from_pem(&chain, &key).unwrap()]);
+    let notice = Notice {
+        server: Some(Port::new(10501, true, &certificate, Some(&root))),
+        ..shop()
+    };
+    // The system, and a step that nobody finds by himself there.
+    let steps = [
+        ("Android 7", ["“CA certificate”", "«Сертификат ЦС»"]),
+        ("Android 4–6", ["“VPN and apps”", "«VPN и приложения»"]),
+        (
+            "iPhone",
+            ["“Certificate Trust Settings”", "«Доверие сертификатам»"],
+        ),
+        (
+            "Windows",
+            ["certutil -addstore -f Root", "certutil -addstore -f Root"],
+        ),
+        (
+            "Windows CE",
+            ["“Trusted Authorities”", "«Доверенные центры»"],
+        ),
+    ];
+    for (place, language) in [Language::En, Language::Ru].into_iter().enumerate() {
+        let page = as_file(&notice, None, None, language).0;
+        for format in ["cer", "crt", "pem", "mobileconfig"] {
+            let link = format!("download=\"smarts-gateway.{format}\"");
+            assert!(page.contains(&link), "{format} in {page}");
+        }
+        let told: Vec<&str> = page.split("<details>").skip(1).collect();
+        for (system, step) in steps {
+            let begin = format!("<summary>{system}");
+            let mut told = told.iter().filter(|told| told.starts_with(&begin));
+            assert!(
+                told.any(|told| told.contains(step[place])),
+                "{system}: {page}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_fingerprint_is_read_in_numbered_lines_of_four_groups() {
     let notice = shop();
     let Trust::Itself(anchor) = &notice.server.as_ref().unwrap().trust else {

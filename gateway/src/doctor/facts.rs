@@ -164,7 +164,7 @@ fn renewals(report: Option<&Report>, data: &Path, language: Language) -> Vec<Str
 }
 
 /// Every open port at every address on which it listens, each in a thread of its own.
-fn reached(report: &Report, own: &[IpAddr], language: Language) -> Vec<Reached> {
+pub(super) fn reached(report: &Report, own: &[IpAddr], language: Language) -> Vec<Reached> {
     let mut wanted = Vec::new();
     let mut port = |name: String, state: &ServiceState| {
         let Some(listening) = state.address.filter(|_| state.state == State::Open) else {

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::TcpListener};
 
 use backend_types::Language;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use gateway_config::{Cause, Overrides};
 use gateway_policy::address_list::wide_lines;
 
 use super::{
-    facts::{Behind, Copies, Facts, Kind, List, Private, Reached, Resolved},
+    facts::{Behind, Copies, Facts, Kind, List, Private, Reached, Resolved, reached},
     *,
 };
 fn report() -> Value {
@@ -263,6 +263,27 @@ fn what_was_looked_at_is_weighed() {
     check(&facts, "certificate-ends", Remark, Grade::B);
     let down = with(|facts| facts.report = None);
     check(&down, "not-running", Fault, Grade::C);
+}
+
+#[test]
+fn a_port_is_dialled_at_every_address_on_which_it_should_listen() {
+    let listener = TcpListener::bind("127.0.0.7:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let own = ["127.0.0.7", "127.0.0.8", "::1"].map(|ip| ip.parse().unwrap());
+    let dialled = |listening: &str| {
+        let mut report = report();
+        report["databases"][0]["address"] = json!(listening);
+        let report = serde_json::from_value(report).unwrap();
+        let reached = reached(&report, &own, Language::En).into_iter();
+        let outcomes = reached.map(|one| (one.address.to_string(), one.fault.is_none()));
+        outcomes.collect::<Vec<_>>()
+    };
+    let at = |ip: &str, good| (format!("{ip}:{port}"), good);
+    let both = [at("127.0.0.7", true), at("127.0.0.8", false)];
+    assert_eq!(dialled(&format!("0.0.0.0:{port}")), both);
+    let all = [&both[..], &[at("[::1]", false)]].concat();
+    assert_eq!(dialled(&format!("[::]:{port}")), all);
+    assert_eq!(dialled(&format!("127.0.0.7:{port}")), both[..1]);
 }
 
 #[test]

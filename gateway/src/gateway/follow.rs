@@ -21,6 +21,8 @@ use crate::{account::Account, backend_client::Wait, certificates, lists, systemd
 
 /// How soon a busy port is tried again, and windows are written to disk.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
+/// How soon old ticket keys, and a certificate's end, are noticed.
+const APPLY_EVERY: Duration = Duration::from_secs(60);
 /// Connections of a worker share its thread; none may hold it that long.
 const WORKER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How soon a changed configuration file is noticed.
@@ -152,7 +154,7 @@ impl World {
     pub(super) async fn every_second(self: Arc<Self>) {
         // Said from here and not from a task of its own, so that it also vouches for this loop.
         let mut vouching = Vouching::new(systemd::watchdog(), Instant::now());
-        let mut ticks = 0_u64;
+        let (mut ticks, mut applied) = (0_u64, Instant::now());
         let mut looked = validity::now();
         let mut tick = interval(EVERY_SECOND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -183,11 +185,11 @@ impl World {
             if let Err(fault) = self.shared.logins.save_windows(self.shared.now()).await {
                 tracing::error!(%fault, "throttle windows are not on disk");
             }
-            // Busy ports are tried again; a certificate's end is noticed within a minute.
-            if (self.listeners.any_closed() || ticks.is_multiple_of(60))
-                && let Err(fault) = self.apply_again().await
-            {
-                tracing::error!(%fault, "a closed port cannot be tried again");
+            if self.listeners.any_closed() || now.duration_since(applied) >= APPLY_EVERY {
+                applied = now;
+                if let Err(fault) = self.apply_again().await {
+                    tracing::error!(%fault, "a closed port cannot be tried again");
+                }
             }
         }
     }

@@ -571,6 +571,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Секунды до конца сертификата порта; если их два — того, что истекает раньше.",
     ),
     (
+        "How near the end of a port's certificate is: 0 there is time, 1 a stage is reached, 2 act today",
+        "Близок ли конец сертификата порта: 0 — время есть, 1 — наступил срок предупреждения, 2 — действовать сегодня.",
+    ),
+    (
         "What the watchdog has found wrong at a port",
         "Сколько неисправностей порта нашла проверка снаружи.",
     ),

@@ -172,3 +172,50 @@ impl Sent {
         digest.map(hex::encode_upper).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_certificates::{KeyKind, make, plan::Wish};
+    use openssl::ssl::NameType;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::tls;
+
+    /// As a server that takes anybody sees them.
+    #[tokio::test]
+    async fn each_client_speaks_the_versions_and_calls_the_name_of_its_kind() {
+        let wish = Wish {
+            names: vec!["gate.example".parse().unwrap()],
+            keys: vec![KeyKind::P256],
+        };
+        let pair = make::self_signed(&wish).unwrap().remove(0);
+        let mut builder = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
+        builder.set_min_proto_version(None).unwrap();
+        builder.set_cipher_list("ALL:@SECLEVEL=0").unwrap();
+        builder.set_certificate(pair.leaf()).unwrap();
+        builder.set_private_key(pair.key()).unwrap();
+        let (context, probes) = (builder.build(), Probes::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for (client, version, name) in [
+            (Client::Current, SslVersion::TLS1_3, Some("gate.example")),
+            (Client::ByAddress, SslVersion::TLS1_3, None),
+            (Client::OldAndroid, SslVersion::TLS1_2, None),
+            (Client::WindowsCe, SslVersion::TLS1, None),
+            (Client::WhitelistedCe, SslVersion::TLS1, None),
+        ] {
+            let called = client.calls(Some("gate.example"));
+            let accept = async {
+                let (tcp, peer) = listener.accept().await.unwrap();
+                assert_eq!(probes.of(peer), Some(client));
+                tls::accept_with(&context, tcp).await.unwrap()
+            };
+            let (dialled, accepted) = tokio::join!(dial(&probes, address, client, called), accept);
+            assert_eq!(dialled.unwrap().thumbprint(), pair.thumbprint_sha256());
+            let seen = accepted.ssl();
+            assert_eq!(seen.version2(), Some(version), "{client:?}");
+            assert_eq!(seen.servername(NameType::HOST_NAME), name, "{client:?}");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! `gateway cert …`: what is imported is what the ports serve, and what is refused leaves them as
 //! they were.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
-use harness::{Authority, Database, Dial, Issued, RecordingUpstream, tempdir, tool};
+use harness::{Authority, Database, Dial, Gateway, Issued, RecordingUpstream, tempdir, tool};
 use serde_json::Value;
 
-use crate::house::{House, Plan};
+use crate::house::{GATEWAY, House, Plan};
 
 const HERE: &[&str] = &["127.0.0.1", "localhost"];
 
@@ -292,6 +292,22 @@ fn what_is_refused_leaves_what_was_served() {
         shop.openssl(&[&words[..], further, &files].concat());
         shop.refuses(&["import", &certificate, &key], "", code);
     }
+    let soon = [
+        "-f", "+10d", "openssl", "req", "-x509", "-nodes", "-subj", "/CN=soon",
+    ];
+    let files = [
+        "-newkey",
+        "rsa:2048",
+        "-addext",
+        named,
+        "-keyout",
+        &key,
+        "-out",
+        &certificate,
+    ];
+    let made = tool::run("faketime", soon.iter().chain(&files), "");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    shop.refuses(&["import", &certificate, &key], "", "cert-not-yet");
     let whole = fs::read_to_string(&certificate).unwrap();
     fs::write(&certificate, &whole[..whole.len() - 40]).unwrap();
     shop.refuses(&["import", &certificate, &key], "", "cert-damaged");
@@ -489,6 +505,45 @@ fn an_answer_finds_the_key_of_its_request_and_another_request_destroys_nothing()
 }
 
 #[test]
+fn a_request_for_all_has_names_and_addresses_and_its_answer_serves_on_every_port() {
+    let shop = shop();
+    let asked = ["gate.example.ru", "203.0.113.5", "2001:db8::5", "127.0.0.1"];
+    let names = asked.iter().flat_map(|name| ["--name", name]);
+    let line: Vec<&str> = ["csr", "--key", "rsa2048"]
+        .into_iter()
+        .chain(names)
+        .collect();
+    let made = shop.cert(&line, "");
+    let request = shop.path("all.csr");
+    fs::write(&request, made["pem"].as_str().unwrap()).unwrap();
+    let shown = ["req", "-in", &request, "-noout", "-verify", "-text"];
+    let shown = tool::run("openssl", shown, "").stdout;
+    let all = "DNS:gate.example.ru, IP Address:203.0.113.5, \
+        IP Address:2001:DB8:0:0:0:0:0:5, IP Address:127.0.0.1";
+    assert!(shown.contains(all), "{shown}");
+    assert!(shown.contains("Public-Key: (2048 bit)"), "{shown}");
+    let (root, key) = (shop.root(), shop.authority.key_file());
+    let answer = shop.path("all.pem");
+    let sign = [
+        "x509",
+        "-req",
+        "-in",
+        &request,
+        "-copy_extensions",
+        "copy",
+        "-out",
+        &answer,
+    ];
+    shop.openssl(&[&sign[..], &["-CA", &root, "-CAkey", path(&key)]].concat());
+    let imported = shop.cert(&["import", "--server", &root, &answer], "");
+    let served = imported["certificates"][0]["thumbprint_sha256"].as_str();
+    assert_eq!(
+        shop.shown().map(Some),
+        [served; 4].map(|one| one.map(str::to_owned))
+    );
+}
+
+#[test]
 fn rsa_and_ecdsa_stand_side_by_side() {
     let shop = shop();
     let root = shop.root();
@@ -583,32 +638,125 @@ fn where_the_file_names_a_certificate_the_command_says_where() {
     assert_eq!(shop.shown()[3], thumbprint(&issued));
 }
 
+/// As `openssl` prints them of what `address` really shows, without colons: SHA-1 and SHA-256.
+#[track_caller]
+fn fingerprints(address: SocketAddr) -> [String; 2] {
+    let said = tool::s_client(&address.to_string(), &["-showcerts"], "Q\n").stdout;
+    let begin = said.find("-----BEGIN CERTIFICATE").unwrap();
+    ["-sha1", "-sha256"].map(|digest| {
+        let print = ["x509", "-noout", "-fingerprint", digest];
+        let printed = tool::run("openssl", print, &said[begin..]).stdout;
+        let (_, digits) = printed.trim().split_once('=').unwrap();
+        digits.replace(':', "")
+    })
+}
+
+/// What terminals accept instead of a certificate that is for trying.
+const ACCEPTED: [&str; 3] = [
+    "gateway cert authority",
+    "gateway cert acme",
+    "gateway cert csr",
+];
+const LOCALES: [(&str, &str, &str); 2] = [
+    ("ru", "ru_RU.UTF-8", "ТСД из интернета его не примут"),
+    (
+        "en",
+        "en_US.UTF-8",
+        "Terminals on the internet will not accept it",
+    ),
+];
+
 #[test]
 fn a_self_signed_certificate_is_said_to_be_none_for_the_internet_in_both_languages() {
     let shop = shop();
-    for (locale, words) in [
-        ("ru_RU.UTF-8", "из интернета"),
-        ("en_US.UTF-8", "on the internet"),
-    ] {
+    for (_, locale, words) in LOCALES {
         let data = shop.house.data().to_str().unwrap();
         let locale = format!("LC_ALL={locale}");
         let command = [
             &*locale,
-            crate::house::GATEWAY,
+            GATEWAY,
             "cert",
             "self-signed",
+            "--key",
+            "rsa3072",
             "--data",
             data,
         ];
         let outcome = tool::run("env", command, "");
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
-        assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
-        assert!(
-            outcome.stdout.contains("gateway cert csr"),
-            "{}",
-            outcome.stdout
-        );
+        let prints = fingerprints(shop.house.server_address());
+        let said = prints.iter().map(String::as_str).chain(ACCEPTED);
+        for said in said.chain([words, "RSA 3072"]) {
+            assert!(outcome.stdout.contains(said), "{said}: {}", outcome.stdout);
+        }
     }
     let nobody = shop.house.command(&["cert", "csr", "--name", "a b"]);
     assert_eq!(nobody.code, Some(2), "{nobody:?}");
+}
+
+#[test]
+fn the_first_start_shows_its_test_certificate_and_says_what_terminals_accept() {
+    for (language, _, words) in LOCALES {
+        let mut plan = Plan::new();
+        plan.front.server = (0, true);
+        let upstream = RecordingUpstream::ok();
+        let plan = plan.with(Database::new("a", upstream.url()));
+        let yaml = plan.front.yaml();
+        let yaml = yaml.replacen("language: en", &format!("language: {language}"), 1);
+        let gateway = Gateway::start(GATEWAY, plan.path(), &plan.front.data, &yaml);
+        let told = gateway.process.stdout();
+        let [sha1, sha256] = fingerprints(gateway.server_address());
+        for said in [format!("SHA-1    {sha1}"), format!("SHA-256  {sha256}")] {
+            assert!(told.contains(&said), "{said}: {told}");
+        }
+        for said in [words].into_iter().chain(ACCEPTED) {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+}
+
+#[test]
+fn people_are_shown_everything_about_what_each_port_serves() {
+    let shop = shop();
+    let issued = shop.authority.issue("shop", HERE);
+    let [chain, key] = [path(&issued.chain), path(&issued.key)];
+    shop.cert(&["import", &shop.root(), chain, key], "");
+    let dates = [
+        "x509", "-in", chain, "-noout", "-dates", "-dateopt", "iso_8601",
+    ];
+    let dates = tool::run("openssl", dates, "").stdout;
+    let date = |line: &str| {
+        let date = dates
+            .lines()
+            .find_map(|one| one.strip_prefix(line))
+            .unwrap();
+        date[..10].to_owned()
+    };
+    let [sha1, sha256] = fingerprints(shop.house.address("a"));
+    for command in [&["cert", "show"][..], &["status", "a"]] {
+        let outcome = shop.house.command(command);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let row = |name: &str, value: &str| {
+            let mut lines = outcome.stdout.lines().map(str::trim);
+            let is = |line: &str| line.starts_with(name) && line.contains(value);
+            assert!(
+                lines.any(is),
+                "{command:?} {name} {value}: {}",
+                outcome.stdout
+            );
+        };
+        row("Обладатель", "shop");
+        row("Издатель", "Test authority");
+        row("Выпущен", &date("notBefore="));
+        row("Истекает", &date("notAfter="));
+        row("Имена", "localhost");
+        row("Имена", "127.0.0.1");
+        row("Ключ", "P-256");
+        row("Отпечаток (SHA-1)", &sha1);
+        row("Отпечаток (SHA-256)", &sha256);
+    }
+    // And of each port, what it shows.
+    let shown = shop.house.command(&["cert", "show"]).stdout;
+    let beginning = format!("SHA-256 {}…", &sha256[..16]);
+    assert_eq!(shown.matches(&beginning).count(), 4, "{shown}");
 }

@@ -1,7 +1,12 @@
 //! `gateway doctor`: a good house gets the best grade; what is wrong with another is found, with the
 //! way out, and the exit code says so.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use harness::{
     Authority, DEADLINE, Database, Gateway, RecordingUpstream, eventually, free_port, tool,
@@ -14,13 +19,15 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+const HERE: &[&str] = &["127.0.0.1", "localhost"];
+
 /// In front of `upstream` with everything as it should be: https everywhere, a login, a certificate of
-/// an authority that terminals know.
-fn good(upstream: &str) -> (Plan, Gateway) {
+/// an authority that terminals know, for these hosts.
+fn good(upstream: &str, hosts: &[&str]) -> (Plan, Gateway) {
     let plan = Plan::new();
     mode(&plan.front.data, 0o700);
     let authority = Authority::new(plan.path());
-    let certificate = authority.issue_for("server", &["127.0.0.1", "localhost"], 300);
+    let certificate = authority.issue_for("server", hosts, 300);
     let (chain, key) = (certificate.chain.display(), certificate.key.display());
     let default = format!("certificate: {{chain: {chain}, key: {key}}}\nserver:");
     let ivan = plan.user("ivan", "external-connection", "Right-1");
@@ -57,7 +64,7 @@ fn bad(diagnosis: &Value) -> Vec<String> {
 #[test]
 fn a_good_house_gets_the_best_grade_and_its_foot_guns_are_found_one_by_one() {
     let upstream = RecordingUpstream::ok();
-    let (plan, house) = good(&upstream.url());
+    let (plan, house) = good(&upstream.url(), HERE);
     let data = &plan.front.data;
     let diagnosis = diagnosed(&house, 0);
     assert_eq!(bad(&diagnosis), [""; 0], "{diagnosis:#}");
@@ -83,6 +90,33 @@ fn a_good_house_gets_the_best_grade_and_its_foot_guns_are_found_one_by_one() {
     let diagnosis = diagnosed(&house, 0);
     assert_eq!(bad(&diagnosis), ["whitelist-wide"]);
     assert_eq!(diagnosis["grade"], "B");
+}
+
+#[test]
+fn a_name_that_nobody_knows_a_clock_that_differs_and_a_list_that_cannot_be_read_are_found() {
+    let upstream = RecordingUpstream::start(|exchange| {
+        let an_hour_ago = SystemTime::now() - Duration::from_secs(60 * 60);
+        let date = httpdate::fmt_http_date(an_hour_ago);
+        exchange.respond(200, &[("Date", &date)], b"ok")
+    });
+    let (plan, house) = good(&upstream.url(), &["127.0.0.1", "gate.invalid"]);
+    // Root reads any file; nobody reads a folder as one.
+    let list = plan.front.folder("a").join("Server/blacklist.dat");
+    fs::create_dir_all(&list).unwrap();
+    eventually(DEADLINE, "the gateway has seen the list", || {
+        let lists = house.status()["databases"][0]["lists"].clone();
+        let mut lists = lists.as_array()?.iter();
+        lists.any(|one| one["fault"].is_string()).then_some(())
+    });
+    let diagnosis = diagnosed(&house, 1);
+    let found = [
+        "name-unknown",
+        "list-damaged",
+        "clock-skew",
+        "list-unreadable",
+    ];
+    assert_eq!(bad(&diagnosis), found, "{diagnosis:#}");
+    assert_eq!(diagnosis["grade"], "D");
 }
 
 #[test]
@@ -131,11 +165,11 @@ fn without_a_gateway_the_files_are_checked_and_the_exit_code_is_3() {
 #[test]
 fn damaged_files_of_the_servers_certificate_are_named_while_the_pair_before_them_serves() {
     let upstream = RecordingUpstream::ok();
-    let (plan, house) = good(&upstream.url());
+    let (plan, house) = good(&upstream.url(), HERE);
     let fault = || house.status()["server"]["certificate_fault"].clone();
     assert!(fault().is_null(), "{}", fault());
     let authority = Authority::new(plan.path());
-    let files = authority.issue_for("server", &["127.0.0.1", "localhost"], 300);
+    let files = authority.issue_for("server", HERE, 300);
     fs::write(&files.chain, "").unwrap();
     eventually(DEADLINE, "status names the file", || {
         fault().as_str()?.contains("server").then_some(())

@@ -124,6 +124,57 @@ fn the_status_is_for_who_runs_it_and_says_when_nothing_runs() {
     assert_eq!(house.gateway.command(&["status"]).code, Some(3));
 }
 
+const ASK_FOR_CERTIFICATES: &str = r#"
+import socket, sys
+admin = socket.socket(socket.AF_UNIX)
+admin.connect(sys.argv[1])
+try:
+    admin.sendall(b"GET /certificates HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")
+    while part := admin.recv(65536):
+        sys.stdout.write(part.decode())
+except (BrokenPipeError, ConnectionResetError):
+    pass
+"#;
+
+#[test]
+fn another_user_gets_no_byte_though_the_way_to_the_socket_is_open() {
+    if !nix::unistd::Uid::effective().is_root() {
+        // Nobody else can become another user.
+        return;
+    }
+    let upstream = RecordingUpstream::ok();
+    let house = Plan::open_to(&upstream).start();
+    let socket = house.front.data.join("admin.sock");
+    let open = |path: &std::path::Path, mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, mode).unwrap();
+    };
+    open(&socket, 0o666);
+    let config = house.config();
+    for folder in [&*house.front.data, config.parent().unwrap()] {
+        open(folder, 0o711);
+    }
+    let asked = |who: &str| {
+        let words = [
+            who,
+            "--clear-groups",
+            "/usr/bin/python3",
+            "-c",
+            ASK_FOR_CERTIFICATES,
+        ];
+        let outcome = tool::run(
+            "setpriv",
+            words.iter().chain(&[socket.to_str().unwrap()]),
+            "",
+        );
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout
+    };
+    assert!(asked("--reuid=0").starts_with("HTTP/1.1 200"));
+    assert_eq!(asked("--reuid=65534"), "");
+    house.logged(&["another user asked at the admin socket", "65534"]);
+}
+
 #[test]
 fn a_long_data_folder_has_its_sockets_elsewhere() {
     let upstream = RecordingUpstream::ok();

@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::house::{House, Plan};
+use crate::house::{GATEWAY, House, Plan};
 use serde_json::json;
 
 use harness::{
-    Authority, DEADLINE, Database, Dial, Issued, RecordingUpstream, eventually,
+    Authority, Clock, DEADLINE, Database, Dial, Gateway, Issued, RecordingUpstream, eventually,
     tool::{self, Outcome},
 };
 
@@ -95,6 +95,13 @@ fn each_profile_speaks_its_versions_and_old_ones_only_with_whom_they_are_for() {
         seen("old-for-everyone", "127.0.0.1"),
         [true, true, true, true]
     );
+    let told = house.command(&["status"]).stdout;
+    for words in [
+        "OUTDATED ENCRYPTION: whitelisted addresses",
+        "OUTDATED ENCRYPTION FOR EVERYBODY",
+    ] {
+        assert_eq!(told.matches(words).count(), 1, "{told}");
+    }
     // RSA key exchange and AES-CBC, which is what a Windows CE has.
     for (id, client, good) in [
         ("intermediate", "127.0.0.1", false),
@@ -553,6 +560,29 @@ fn a_ticket_is_good_on_its_port_with_its_certificate_and_nowhere_else() {
         );
         assert!(ticket.visit(a, "default.test", &[], false));
     }
+}
+
+#[test]
+fn after_twelve_hours_tickets_come_under_another_key() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new().with(database("a", &upstream, "intermediate"));
+    let clock = Clock::of_everything(plan.path());
+    let config = plan.path().join("gateway.yaml");
+    fs::write(&config, plan.front.yaml()).unwrap();
+    let mut gateway = Gateway::start_by(GATEWAY, &config, &plan.front.data, &clock);
+    // A ticket begins with the name of its key (RFC 5077, 4).
+    let key = || {
+        let said = s_client(gateway.address("a"), "127.0.0.1", &["-tls1_2"]).stdout;
+        let (_, ticket) = said.split_once("TLS session ticket:\n")?;
+        Some(ticket.lines().next()?.trim()[..55].to_owned())
+    };
+    let before = key().unwrap();
+    assert_eq!(key().unwrap(), before);
+    clock.turn(12 * 60 * 60 + 1);
+    eventually(DEADLINE, "another key", || {
+        key().filter(|now| *now != before)
+    });
+    gateway.terminate();
 }
 
 #[test]

@@ -95,16 +95,28 @@ impl Shop {
         self.house.address(database)
     }
 
-    /// One request from a device with this certificate, if it has one.
-    fn visit(&self, to: SocketAddr, path: &str, pem: Option<&Path>, more: &[&str]) -> Visit {
+    /// What openssl and the gateway say to a request with this further line of a head, if there is
+    /// one, from a device with this certificate, if it has one.
+    fn said(
+        &self,
+        to: SocketAddr,
+        [path, head]: [&str; 2],
+        pem: Option<&Path>,
+        more: &[&str],
+    ) -> String {
         let mut all = vec!["-ign_eof"];
         if let Some(pem) = pem.map(|pem| pem.to_str().unwrap()) {
             all.extend(["-cert", pem, "-key", pem]);
         }
         all.extend(more);
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{head}Connection: close\r\n\r\n");
         let outcome = tool::s_client(&to.to_string(), &all, &request);
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        outcome.stdout + &outcome.stderr
+    }
+
+    /// How it ends.
+    fn visit(&self, to: SocketAddr, path: &str, pem: Option<&Path>, more: &[&str]) -> Visit {
+        let said = self.said(to, [path, ""], pem, more);
         if let Some((_, answer)) = said.split_once("HTTP/1.1 ") {
             return Answered(answer[..3].parse().unwrap());
         }
@@ -194,6 +206,27 @@ fn a_revoked_device_is_refused_at_once_and_its_open_connection_closed_and_its_ne
         shop.visit(shop.at("required"), "/", Some(&again), &[]),
         Answered(200)
     );
+}
+
+#[test]
+fn the_user_of_a_revoked_device_goes_on_from_another() {
+    let shop = Shop::start(RecordingUpstream::ok(), |mut plan| {
+        let user = plan.user("ivan", "external-connection", "Right-1");
+        let required = plan.front.databases.pop().unwrap();
+        plan.with(required.with_users(vec![user])).start()
+    });
+    let (lost, kept) = (shop.device("lost"), shop.device("kept"));
+    let to = shop.at("required");
+    let login = "/api/v1/session?username=ivan&password=Right-1";
+    let said = shop.said(to, [login, ""], Some(&lost), &[]);
+    let token = said.split("\"Access_token\":\"").nth(1).unwrap();
+    let token = token.split('"').next().unwrap();
+    let session = format!("Authorization: Bearer {token}\r\n");
+    shop.done(&["cert", "device", "revoke", "lost"]);
+    assert_eq!(shop.visit(to, login, Some(&lost), &[]), Alert("revoked"));
+    let goes_on = shop.said(to, ["/x", &session], Some(&kept), &[]);
+    assert!(goes_on.contains("HTTP/1.1 200"), "{goes_on}");
+    assert_eq!(shop.visit(to, login, Some(&kept), &[]), Answered(200));
 }
 
 #[test]

@@ -5,21 +5,27 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use harness::{Authority, DEADLINE, Database, Dial, Issued, eventually, free_port, tool};
+use harness::{
+    Authority, Clock, DEADLINE, Database, Dial, Gateway, Issued, eventually, free_port, tool,
+};
 use serde_json::Value;
 
-use crate::house::{House, Plan, until_refused};
+use crate::house::{GATEWAY, House, Plan, until_refused};
 
-/// A database `a` over https, with this certificate; without one, the test certificate.
-fn house(plan: Plan, certificate: Option<Issued>) -> House {
+/// A database over https, with this certificate; without one, the test certificate.
+fn database(id: &str, certificate: Option<Issued>) -> Database {
     // Nothing has to answer behind it.
     let upstream = format!("http://127.0.0.1:{}", free_port());
-    plan.with(Database {
+    Database {
         https: true,
         certificate,
-        ..Database::new("a", upstream)
-    })
-    .start()
+        ..Database::new(id, upstream)
+    }
+}
+
+/// With a database `a`.
+fn house(plan: Plan, certificate: Option<Issued>) -> House {
+    plan.with(database("a", certificate)).start()
 }
 
 fn issued(plan: &Plan, days: i64) -> Issued {
@@ -39,6 +45,19 @@ fn watched(house: &House) -> Value {
     assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
     let report: Value = serde_json::from_str(body).unwrap();
     report["databases"][0]["watched"].clone()
+}
+
+/// `certificate_WHAT` of a data server port.
+#[track_caller]
+fn figure(house: &House, what: &str, database: &str) -> i64 {
+    let begin =
+        format!("smarts_gateway_certificate_{what}{{database=\"{database}\",port=\"data\"}} ");
+    let metrics = metrics(house);
+    let figure = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+    figure
+        .unwrap_or_else(|| panic!("{begin} in {metrics}"))
+        .parse()
+        .unwrap()
 }
 
 fn metrics(house: &House) -> String {
@@ -78,6 +97,39 @@ fn a_port_that_serves_what_it_should_is_said_to_and_our_own_probes_count_nowhere
 }
 
 #[test]
+fn every_hour_every_port_is_dialled_again_though_nothing_has_changed() {
+    let plan = Plan::new().with(database("a", None));
+    let clock = Clock::new(plan.path());
+    let config = plan.path().join("gateway.yaml");
+    std::fs::write(&config, plan.front.yaml()).unwrap();
+    let mut gateway = Gateway::start_by(GATEWAY, &config, &plan.front.data, &clock);
+    let checked = || {
+        let checked = gateway.status()["databases"][0]["watched"]["checked"].clone();
+        Some(checked.as_str()?.to_owned())
+    };
+    let first = eventually(DEADLINE, "dialled by itself", checked);
+    clock.turn(60 * 60 + 1);
+    eventually(DEADLINE, "dialled an hour later", || {
+        checked().filter(|now| *now > first)
+    });
+    gateway.terminate();
+}
+
+#[test]
+fn a_changed_certificate_is_looked_at_without_waiting_for_the_hour() {
+    let house = house(Plan::new(), None);
+    let trust = |wanted: &str| {
+        eventually(DEADLINE, wanted, || {
+            (house.state("a")["watched"]["trust"] == wanted).then_some(())
+        });
+    };
+    trust("itself");
+    let issued = house.command(&["cert", "authority"]);
+    assert_eq!(issued.code, Some(0), "{issued:?}");
+    trust("own");
+}
+
+#[test]
 fn a_blacklist_of_everybody_does_not_blind_it_and_lets_nobody_else_in() {
     let plan = Plan::new();
     let certificate = issued(&plan, 300);
@@ -102,11 +154,9 @@ fn a_blacklist_of_everybody_does_not_blind_it_and_lets_nobody_else_in() {
 #[test]
 fn under_every_profile_each_client_gets_what_it_should_the_whitelisted_windows_ce_too() {
     for tls in ["modern", "intermediate", "old", "old-for-everyone"] {
-        let upstream = format!("http://127.0.0.1:{}", free_port());
         let database = Database {
-            https: true,
             tls,
-            ..Database::new("a", upstream)
+            ..database("a", None)
         };
         let house = Plan::new().with(database).start();
         let found = watched(&house);
@@ -180,6 +230,23 @@ fn an_intermediate_that_is_not_sent_is_found_and_told_with_the_way_out() {
     assert!(told.contains("«Upper»"), "{told}");
 }
 
+/// Which databases' certificates an alarm has sounded for, once it has for `last`: a round goes
+/// through the ports in their order.
+#[track_caller]
+fn alarms_up_to(house: &House, last: &str) -> Vec<String> {
+    let of = |id: &str| format!("the data server of {id}");
+    house.logged(&["a certificate ends", &of(last)]);
+    let log = house.log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("a certificate ends"));
+    let all = lines.filter_map(|line| {
+        let ids = ["a", "b"].into_iter();
+        ids.map(str::to_owned).find(|id| line.contains(&of(id)))
+    });
+    all.collect()
+}
+
 #[test]
 fn a_certificate_that_ends_soon_is_told_once_and_not_again_after_a_restart() {
     let plan = Plan::new();
@@ -196,44 +263,34 @@ fn a_certificate_that_ends_soon_is_told_once_and_not_again_after_a_restart() {
     let state = house.state("a");
     let told = state["certificates"][0]["alarm"].as_str().unwrap();
     assert!(told.contains("Replace the files"), "{told}");
-    let metrics = metrics(&house);
-    let left = metrics
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix(
-                "smarts_gateway_certificate_seconds_left{database=\"a\",port=\"data\"} ",
-            )
-        })
-        .unwrap();
-    let days = left.parse::<i64>().unwrap() / 86_400;
-    assert!((2..=3).contains(&days), "{left}");
+    let seconds = figure(&house, "seconds_left", "a");
+    assert!((2..=3).contains(&(seconds / 86_400)), "{seconds}");
+    assert_eq!(figure(&house, "alarm", "a"), 2);
     let kept = house.front.data.join("cache").join("alarms.json");
     eventually(DEADLINE, "it is kept that it was told", || {
         kept.exists().then_some(())
     });
     assert!(house.terminate().success());
 
-    let house = house.killed_and_started_again();
-    let found = watched(&house);
-    assert!(found["checked"].is_string(), "{found}");
-    assert!(
-        !house.log().contains("a certificate ends"),
-        "{}",
-        house.log()
-    );
+    let mut house = house.killed_and_started_again();
+    let config = house.config();
+    let authority = Authority::new(config.parent().unwrap());
+    let other = authority.issue_for("b", &["127.0.0.1"], 3);
+    house.change(|front| front.databases.push(database("b", Some(other))));
+    assert_eq!(alarms_up_to(&house, "b"), ["b"], "{}", house.log());
     assert!(house.state("a")["certificates"][0]["alarm"].is_string());
 }
 
 #[test]
 fn a_certificate_with_time_left_sounds_no_alarm() {
     let plan = Plan::new();
-    let certificate = issued(&plan, 31);
-    let house = house(plan, Some(certificate));
-    watched(&house);
+    let authority = Authority::new(plan.path());
+    let of = |id: &str, days| {
+        let certificate = authority.issue_for(id, &["127.0.0.1"], days);
+        database(id, Some(certificate))
+    };
+    let house = plan.with(of("a", 31)).with(of("b", 3)).start();
+    assert_eq!(alarms_up_to(&house, "b"), ["b"], "{}", house.log());
     assert!(house.state("a")["certificates"][0]["alarm"].is_null());
-    assert!(
-        !house.log().contains("a certificate ends"),
-        "{}",
-        house.log()
-    );
+    assert_eq!(figure(&house, "alarm", "a"), 0);
 }

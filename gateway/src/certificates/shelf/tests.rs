@@ -153,6 +153,8 @@ fn a_pair_that_never_rests_is_read_all_the_same() {
         bench.shelf.look()
     });
     assert_eq!(read.collect::<Vec<_>>(), [false, false, false, true]);
+    let at_last = LOOK_EVERY * (RESTLESS + 1);
+    assert!(at_last <= Duration::from_secs(1), "within a second");
 }
 
 #[test]

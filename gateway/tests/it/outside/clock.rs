@@ -114,27 +114,32 @@ fn an_alarm_sounds_once_at_30_14_7_3_and_1_days_and_at_the_end() {
     let mut gateway = Gateway::start_by(GATEWAY, &config, &plan.front.data, &clock);
     let metrics = Dial::plain(gateway.metrics_address());
 
+    // How many have sounded, and how urgent the last one is.
     let stages = [
-        (31, 0),
-        (30, 1),
-        (20, 1),
-        (14, 2),
-        (8, 2),
-        (7, 3),
-        (4, 3),
-        (3, 4),
-        (2, 4),
-        (1, 5),
+        (31, 0, 0),
+        (30, 1, 1),
+        (20, 1, 1),
+        (14, 2, 1),
+        (8, 2, 1),
+        (7, 3, 2),
+        (4, 3, 2),
+        (3, 4, 2),
+        (2, 4, 2),
+        (1, 5, 2),
     ];
-    for (days, sounded) in stages {
+    for (days, sounded, urgency) in stages {
         clock.turn((90 - days) * DAY + SLACK);
         let status = eventually(DEADLINE, "the ports were dialled at this time", || {
             let status = gateway.status();
             let left = status["databases"][0]["certificates"][0]["days_left"].as_i64()?;
             let text = metrics.get("/metrics", &[]).text();
-            let line = "certificate_seconds_left{database=\"a\",port=\"data\"} ";
-            let seconds: i64 = text.split(line).nth(1)?.lines().next()?.parse().ok()?;
-            let now = left == days - 1 && (seconds - days * DAY).abs() < 2 * SLACK;
+            let figure = |what: &str| -> Option<i64> {
+                let line = format!("certificate_{what}{{database=\"a\",port=\"data\"}} ");
+                text.split(&line).nth(1)?.lines().next()?.parse().ok()
+            };
+            let now = left == days - 1
+                && (figure("seconds_left")? - days * DAY).abs() < 2 * SLACK
+                && figure("alarm")? == urgency;
             let all = now && alarms(&gateway).len() >= sounded;
             all.then_some(status)
         });

@@ -16,6 +16,7 @@ use openssl::{hash::MessageDigest, x509::X509};
 use super::{
     DOCUMENT_NAME, Shop,
     java::{self, Trust},
+    own_file,
 };
 use crate::house::{bearer, log_in};
 
@@ -37,6 +38,26 @@ fn a_terminal_goes_from_the_page_to_a_document_sent_with_our_own_authority() {
         &["p256"],
         None,
     ));
+}
+
+/// The page's own script, in node: the same requests as in a browser, and another's TLS.
+#[test]
+fn the_pages_button_says_that_the_device_trusts_or_why_it_does_not() {
+    let page = "certificate_page: {port: 0}\n";
+    let shop = Shop::with_own_authority("127.0.0.1", page, &["p256"], None);
+    let page = Page::open(&shop);
+    let script = own_file("programs/page.js").display().to_string();
+    let root = format!("NODE_EXTRA_CA_CERTS={}", shop.root.display());
+    let pressed = |words: &[&str]| {
+        let outcome = tool::run("env", words.iter().chain(&["node", &script, &page.url]), "");
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout
+    };
+    assert_eq!(pressed(&[&root]), "good: This device trusts the server.\n");
+    let said = pressed(&[]);
+    let (verdict, why) = said.split_at("bad: This device does not trust the server. ".len());
+    assert_eq!(verdict, "bad: This device does not trust the server. ");
+    assert!(why.contains("step 1"), "{said}");
 }
 
 fn goes_the_whole_way(shop: &Shop) {
