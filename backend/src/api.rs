@@ -119,7 +119,8 @@ pub(crate) async fn read_body(body: Body) -> Result<Bytes, ApiError> {
                 ),
                 // Broken off: nobody waits for this answer.
                 false => {
-                    ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
+                    let message = Message::new("bad-request-body");
+                    ApiError::bad_request(message.with_cause("detail", &error))
                 }
             }
         })
@@ -129,7 +130,7 @@ pub(crate) async fn read_body(body: Body) -> Result<Bytes, ApiError> {
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let json = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     serde_json::from_slice(json).map_err(|error| {
-        ApiError::bad_request(Message::new("bad-request-body").with("detail", error))
+        ApiError::bad_request(Message::new("bad-request-body").with_cause("detail", &error))
     })
 }
 
@@ -255,8 +256,9 @@ impl Call<'_> {
     pub(crate) fn json(&self) -> Result<Value, ApiError> {
         let body = parse(&self.body)?;
         if depth(&body) > DEEPEST {
-            let detail = format!("more than {DEEPEST} levels");
-            let message = Message::new("bad-request-body").with("detail", detail);
+            let message = Message::new("bad-request-body")
+                .with("number", DEEPEST)
+                .with_part("detail", "part-body-levels");
             return Err(ApiError::bad_request(message));
         }
         Ok(body)

@@ -105,7 +105,7 @@ impl ConfigError {
 fn unreadable(file: &Path, source: &io::Error) -> Message {
     Message::new("start-file-unreadable")
         .with("file", file.display())
-        .with("detail", source)
+        .with_cause("detail", source)
 }
 
 /// Why a file with the shared key cannot be used.

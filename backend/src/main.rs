@@ -7,7 +7,7 @@ use backend_types::Language;
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use log_files::first_passwords;
 use tokio::signal::unix::{SignalKind, signal};
-use words::command_line;
+use words::{Cause, command_line};
 
 /// Help comes from the catalogue in the reader's language.
 #[derive(Parser)]
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     };
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(run(inherited, arguments, language)),
-        Err(fault) => refuse(&fault.to_string()),
+        Err(fault) => refuse(&Cause::of(&fault).words(language)),
     }
 }
 
@@ -48,7 +48,10 @@ async fn run(inherited: Option<TcpListener>, arguments: Arguments, language: Lan
     };
     let _log = match log_files::start(&log, &options.data, "backend", "") {
         Ok(guard) => guard,
-        Err(fault) => return refuse(&say(language, "start-log", "detail", &fault)),
+        Err(fault) => {
+            let cause = Cause::of(&fault).words(language);
+            return refuse(&say(language, "start-log", "detail", &cause));
+        }
     };
     // Before the ready line: a signal right after it must find its receiver.
     let (terminated, interrupted) = match (
@@ -56,7 +59,9 @@ async fn run(inherited: Option<TcpListener>, arguments: Arguments, language: Lan
         signal(SignalKind::interrupt()),
     ) {
         (Ok(terminated), Ok(interrupted)) => (terminated, interrupted),
-        (Err(fault), _) | (_, Err(fault)) => return refuse(&fault.to_string()),
+        (Err(fault), _) | (_, Err(fault)) => {
+            return refuse(&Cause::of(&fault).words(language));
+        }
     };
     let running = match backend::start_on(inherited, folder, options).await {
         Ok(running) => running,
@@ -115,7 +120,8 @@ fn announce(running: &Running, language: Language) {
                 println!("{}", say(language, "start-first-passwords", "file", &file));
             }
             Err(fault) => {
-                let lost = say(language, "start-first-passwords-lost", "detail", &fault);
+                let cause = Cause::of(&fault).words(language);
+                let lost = say(language, "start-first-passwords-lost", "detail", &cause);
                 println!("{lost}");
             }
         }

@@ -1,7 +1,10 @@
 //! What people read, in Russian and English. A test compares the two catalogues key by key.
 
+use std::error::Error;
+
 use backend_types::Language;
 use fluent_templates::static_loader;
+use words::Cause;
 
 use crate::odata::fault::Fault;
 
@@ -20,11 +23,12 @@ pub(crate) struct Message {
     values: Vec<(&'static str, Words)>,
 }
 
-/// A value inside a sentence: as it is, or words of the catalogue themselves.
+/// A value inside a sentence: as it is, or words themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Words {
     Said(String),
     OfCatalogue(String),
+    Cause(Cause),
 }
 
 impl Message {
@@ -35,8 +39,22 @@ impl Message {
         }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.values.push((name, Words::Said(value.to_string())));
+    pub(crate) fn with(self, name: &'static str, value: impl ToString) -> Self {
+        self.with_words(name, Words::Said(value.to_string()))
+    }
+
+    /// Why the system, or a reader of data, has refused something.
+    pub(crate) fn with_cause(self, name: &'static str, fault: &(dyn Error + 'static)) -> Self {
+        self.with_words(name, Words::Cause(Cause::of(fault)))
+    }
+
+    /// Words of the catalogue, which may need values given before.
+    pub(crate) fn with_part(self, name: &'static str, key: &str) -> Self {
+        self.with_words(name, Words::OfCatalogue(key.to_owned()))
+    }
+
+    fn with_words(mut self, name: &'static str, words: Words) -> Self {
+        self.values.push((name, words));
         self
     }
 
@@ -59,14 +77,24 @@ impl Message {
     }
 
     pub(crate) fn in_language(&self, language: Language) -> String {
+        self.told(language, |cause| cause.words(language))
+    }
+
+    /// In English, with causes as the system has them.
+    pub(crate) fn for_the_log(&self) -> String {
+        self.told(Language::En, ToString::to_string)
+    }
+
+    fn told(&self, language: Language, of_cause: impl Fn(&Cause) -> String) -> String {
         let said = self.values.iter().filter_map(|(name, words)| match words {
             Words::Said(value) => Some((*name, value.as_str())),
-            Words::OfCatalogue(_) => None,
+            Words::OfCatalogue(_) | Words::Cause(_) => None,
         });
         let said: Vec<(&'static str, &str)> = said.collect();
         let looked_up = self.values.iter().filter_map(|(name, words)| match words {
             Words::Said(_) => None,
             Words::OfCatalogue(key) => Some((*name, words::text(&CATALOGUE, language, key, &said))),
+            Words::Cause(cause) => Some((*name, of_cause(cause))),
         });
         let looked_up: Vec<(&'static str, String)> = looked_up.collect();
         let looked_up = looked_up
@@ -102,7 +130,7 @@ mod tests {
         ] {
             let lines = catalogue.lines().filter_map(|line| line.split_once(" = "));
             let codes = lines.filter(|(key, _)| {
-                let no_code = ["help", "odata-expected-", "odata-limit-", "start-"];
+                let no_code = ["help", "odata-expected-", "odata-limit-", "part-", "start-"];
                 !no_code.iter().any(|start| key.starts_with(start))
             });
             let rows = codes.map(|(key, text)| {

@@ -83,18 +83,22 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// For who started the program; causes that only an engineer can mend stay English.
+    /// For who started the program.
     #[must_use]
     pub fn words(&self, language: Language) -> String {
-        let message = match self {
+        self.message().in_language(language)
+    }
+
+    fn message(&self) -> Message {
+        match self {
             Self::Folder { folder, source } => Message::new("start-folder")
                 .with("folder", folder.display())
-                .with("detail", source),
+                .with_cause("detail", source),
             Self::InUse { folder } => Message::new("start-in-use").with("folder", folder.display()),
             Self::Storage { folder, source } => Message::new("start-storage")
                 .with("folder", folder.display())
-                .with("detail", source),
-            Self::Demo(source) => Message::new("start-demo").with("detail", source),
+                .with_cause("detail", source),
+            Self::Demo(source) => Message::new("start-demo").with_cause("detail", source),
             Self::SocketPathTooLong { path, bytes } => Message::new("start-socket-path")
                 .with("path", path.display())
                 .with("bytes", bytes)
@@ -102,16 +106,15 @@ impl StartError {
             Self::NoKey { address } => Message::new("start-no-key").with("address", address),
             Self::Listen { listen, source } => Message::new("start-listen")
                 .with("listen", listen)
-                .with("detail", source),
-        };
-        message.in_language(language)
+                .with_cause("detail", source),
+        }
     }
 }
 
 /// As the log has it.
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words(Language::En))
+        f.write_str(&self.message().for_the_log())
     }
 }
 

@@ -29,6 +29,7 @@ use instant_acme::{
 };
 use openssl::x509::X509;
 use tokio::time::timeout;
+use words::Cause;
 
 pub(crate) use self::fault::OrderFault;
 use self::{
@@ -134,7 +135,7 @@ impl Acme {
         });
         match judged.await {
             Ok(judged) => judged.map_err(AcmeFault::Unfit),
-            Err(broken) => Err(AcmeFault::Odd(broken.to_string())),
+            Err(broken) => Err(AcmeFault::Odd(Cause::of(&broken))),
         }
     }
 
@@ -335,7 +336,7 @@ async fn not_proven(order: &mut Order) -> AcmeFault {
             return AcmeFault::NotProven { name, problem };
         }
     }
-    AcmeFault::Odd("the order is invalid, and the server says nothing about why".to_owned())
+    AcmeFault::Unexplained
 }
 
 fn late(fault: Error) -> AcmeFault {
@@ -346,8 +347,8 @@ fn late(fault: Error) -> AcmeFault {
     }
 }
 
-fn odd(fault: &impl ToString) -> AcmeFault {
-    AcmeFault::Odd(fault.to_string())
+fn odd(fault: &(dyn std::error::Error + 'static)) -> AcmeFault {
+    AcmeFault::Odd(Cause::of(fault))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use nix::unistd::Uid;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
+use words::Cause;
 
 use crate::{
     http_client::{self, Told},
@@ -63,7 +64,7 @@ impl AdminError {
     pub(crate) fn words(&self, language: Language) -> String {
         match self {
             Self::NotRunning { socket, source } => {
-                let cause = source.to_string();
+                let cause = Cause::of(source).words(language);
                 let values = [("socket", socket.as_str()), ("cause", &cause)];
                 messages::text(language, "admin-not-running", &values)
             }
@@ -75,10 +76,16 @@ impl AdminError {
                 messages::text(language, "admin-no-access", &[("socket", socket)])
             }
             Self::Http(fault) => {
-                let cause = fault.to_string();
+                let cause = http_client::cause(fault).words(language);
                 messages::text(language, "admin-broke-off", &[("cause", &cause)])
             }
-            other => other.to_string(),
+            Self::Shape(fault) => {
+                let cause = Cause::of(fault).words(language);
+                messages::text(language, "admin-other-version", &[("cause", &cause)])
+            }
+            Self::Io(fault) => Cause::of(fault).words(language),
+            Self::Request(fault) => Cause::of(fault).words(language),
+            Self::Refused { message, .. } => message.clone(),
         }
     }
 }

@@ -99,7 +99,7 @@ impl Refused {
                 message,
             } => Self::new(status, &code, message),
             other => {
-                let cause = other.to_string();
+                let cause = other.words(language);
                 let message = messages::text(language, "admin-backend-away", &[("cause", &cause)]);
                 Self::new(StatusCode::BAD_GATEWAY, "backend-away", message)
             }

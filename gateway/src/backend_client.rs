@@ -17,9 +17,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
+use words::Cause;
 
 use crate::{
     http_client::{self, Told},
+    messages,
     server_address::ServerAddress,
 };
 
@@ -70,6 +72,32 @@ pub(crate) enum BackendError {
     Body,
     #[error("the request cannot be built: {0}")]
     Request(#[from] http::Error),
+}
+
+impl BackendError {
+    /// For the administrator.
+    pub(crate) fn words(&self, language: Language) -> String {
+        let say =
+            |key: &str, values: &[(&'static str, &str)]| messages::text(language, key, values);
+        match self {
+            Self::Connect(fault) => Cause::of(fault).words(language),
+            Self::TimedOut => Cause::from(io::Error::from(io::ErrorKind::TimedOut)).words(language),
+            Self::Http(fault) => http_client::cause(fault).words(language),
+            Self::Key(_) => say("backend-key", &[]),
+            Self::Refused {
+                status, message, ..
+            } => {
+                let values = [("status", status.as_str()), ("message", message)];
+                say("backend-refuses", &values)
+            }
+            Self::Shape(fault) => {
+                let cause = Cause::of(fault).words(language);
+                say("backend-no-directory", &[("cause", &cause)])
+            }
+            Self::Body => say("backend-answer-broken", &[]),
+            Self::Request(fault) => Cause::of(fault).words(language),
+        }
+    }
 }
 
 impl BackendAddress {

@@ -12,7 +12,11 @@
 mod named;
 mod shelf;
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use gateway_certificates::{Certificate, PairError, Plan, StoreError, validity};
 use gateway_config::Cause;
@@ -97,10 +101,10 @@ impl Choice {
 pub(crate) enum CertificateFault {
     #[error("{0}")]
     Store(#[from] StoreError),
-    #[error("{}: expired on {end}", file.display())]
-    Expired { file: PathBuf, end: String },
-    #[error("{}: not valid before {begin}", file.display())]
-    NotYet { file: PathBuf, begin: String },
+    #[error("{}: expired on {}", file.display(), day(*.end))]
+    Expired { file: PathBuf, end: i64 },
+    #[error("{}: not valid before {}", file.display(), day(*.begin))]
+    NotYet { file: PathBuf, begin: i64 },
     /// Others may read the key: with it, the next start would be refused.
     #[error("{}", .0.render(Language::En))]
     Readable(Cause),
@@ -121,65 +125,62 @@ impl Eq for CertificateFault {}
 impl CertificateFault {
     /// For the administrator, with the way out where there is one.
     pub(crate) fn words(&self, language: Language) -> String {
-        let say = |key: &str, values: &[(&'static str, &dyn fmt::Display)]| {
-            let texts: Vec<(&'static str, String)> = values
-                .iter()
-                .map(|(name, value)| (*name, value.to_string()))
-                .collect();
-            let values: Vec<(&'static str, &str)> = texts
-                .iter()
-                .map(|(name, text)| (*name, text.as_str()))
-                .collect();
+        let say = |key: &str, file: &Path, more: &[(&'static str, &str)]| {
+            let file = file.display().to_string();
+            let values = [&[("file", file.as_str())][..], more].concat();
             messages::text(language, key, &values)
         };
         match self {
-            Self::Expired { file, end } => say(
-                "certificate-expired",
-                &[("file", &file.display()), ("end", end)],
-            ),
-            Self::NotYet { file, begin } => say(
-                "certificate-not-yet",
-                &[("file", &file.display()), ("begin", begin)],
-            ),
+            Self::Expired { file, end } => {
+                let end = messages::moment(*end, language);
+                say("certificate-expired", file, &[("end", &end)])
+            }
+            Self::NotYet { file, begin } => {
+                let begin = messages::moment(*begin, language);
+                say("certificate-not-yet", file, &[("begin", &begin)])
+            }
             Self::Readable(cause) => cause.render(language),
-            Self::Unfit { file, cause } => say(
-                "certificate-unfit",
-                &[("file", &file.display()), ("cause", cause)],
-            ),
-            Self::Store(StoreError::File { file, source }) => {
-                let file = file.display();
-                match source.kind() {
-                    io::ErrorKind::NotFound => say("certificate-file-missing", &[("file", &file)]),
-                    io::ErrorKind::PermissionDenied => {
-                        say("certificate-file-denied", &[("file", &file)])
-                    }
-                    _ => say("file-unreadable", &[("file", &file), ("cause", source)]),
+            Self::Unfit { file, .. } => say("certificate-unfit", file, &[]),
+            Self::Store(StoreError::File { file, source }) => match source.kind() {
+                io::ErrorKind::NotFound => say("certificate-file-missing", file, &[]),
+                io::ErrorKind::PermissionDenied => say("certificate-file-denied", file, &[]),
+                _ => {
+                    let cause = words::Cause::of(source).words(language);
+                    say("file-unreadable", file, &[("cause", &cause)])
                 }
-            }
-            Self::Store(StoreError::Pair { file, source }) => {
-                let key = match source {
-                    PairError::NoCertificate => "certificate-file-none",
-                    PairError::BadCertificate(_) => "certificate-file-damaged",
-                    PairError::BadKey(_) => "certificate-file-no-key",
-                    PairError::Mismatch => "certificate-file-other-key",
-                    PairError::UnknownKey => "certificate-file-unknown-key",
-                };
-                say(key, &[("file", &file.display())])
-            }
-            Self::Store(StoreError::Mismatch { chain, key }) => say(
-                "certificate-files-apart",
-                &[("chain", &chain.display()), ("key", &key.display())],
-            ),
-            Self::Store(StoreError::NotOneOfAKind { file }) => {
-                say("certificate-file-of-a-kind", &[("file", &file.display())])
-            }
-            Self::Store(StoreError::Plan { file, .. }) => {
-                say("plan-file-damaged", &[("file", &file.display())])
-            }
-            Self::Store(fault @ (StoreError::Make(_) | StoreError::OpenSsl(_))) => {
-                fault.to_string()
-            }
+            },
+            Self::Store(fault) => store_words(fault, language),
         }
+    }
+}
+
+/// What is wrong with the files of a certificate, read or written.
+pub(crate) fn store_words(fault: &StoreError, language: Language) -> String {
+    let say = |key: &str, file: &Path| {
+        messages::text(language, key, &[("file", &file.display().to_string())])
+    };
+    let failed =
+        |file: &Path, cause: words::Cause| format!("{}: {}", file.display(), cause.words(language));
+    match fault {
+        StoreError::File { file, source } => failed(file, words::Cause::of(source)),
+        StoreError::Plan { file, .. } => say("plan-file-damaged", file),
+        StoreError::Pair { file, source } => {
+            let key = match source {
+                PairError::NoCertificate => "certificate-file-none",
+                PairError::BadCertificate(_) => "certificate-file-damaged",
+                PairError::BadKey(_) => "certificate-file-no-key",
+                PairError::Mismatch => "certificate-file-other-key",
+                PairError::UnknownKey => "certificate-file-unknown-key",
+            };
+            say(key, file)
+        }
+        StoreError::Mismatch { chain, key } => {
+            let (chain, key) = (chain.display().to_string(), key.display().to_string());
+            let values = [("chain", chain.as_str()), ("key", &key)];
+            messages::text(language, "certificate-files-apart", &values)
+        }
+        StoreError::NotOneOfAKind { file } => say("certificate-file-of-a-kind", file),
+        StoreError::Make(_) | StoreError::OpenSsl(_) => words::Cause::of(fault).words(language),
     }
 }
 
@@ -191,11 +192,11 @@ impl InUse {
         for pair in self.certificate.pairs() {
             let validity = pair.validity();
             if validity.has_ended(now) {
-                let end = day(validity.until);
+                let end = validity.until;
                 return Err(Arc::new(CertificateFault::Expired { file: file(), end }));
             }
             if !validity.has_begun(now) {
-                let (file, begin) = (file(), day(validity.from));
+                let (file, begin) = (file(), validity.from);
                 return Err(Arc::new(CertificateFault::NotYet { file, begin }));
             }
         }
@@ -203,7 +204,7 @@ impl InUse {
     }
 }
 
-/// RFC 3339, UTC.
+/// RFC 3339, UTC: for programs and the log.
 pub(crate) fn day(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string())
 }

@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     fmt,
     io::{ErrorKind, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -20,7 +20,7 @@ use clap::{
 };
 use clap_complete::Shell;
 use serde::Serialize;
-use words::command_line;
+use words::{Cause, command_line};
 
 use crate::{
     admin_client::{AdminClient, AdminError},
@@ -344,6 +344,23 @@ impl Session {
             (Some(_), false) => Err(self.refuse("database-name-twice", &[("name", named)])),
             (None, _) => Err(self.refuse("status-no-such-database", &[("name", named)])),
         }
+    }
+
+    /// A moment that programs read, as people do.
+    fn moment(&self, text: &str) -> String {
+        messages::moment_of(text, self.language)
+    }
+
+    /// What the system or a parser has refused, in the administrator's language.
+    fn cause(&self, fault: &(dyn std::error::Error + 'static)) -> String {
+        Cause::of(fault).words(self.language)
+    }
+
+    /// A file that cannot be read.
+    fn unreadable(&self, file: &Path, fault: &std::io::Error) -> Failure {
+        let (file, cause) = (file.display().to_string(), self.cause(fault));
+        let values = [("file", file.as_str()), ("cause", &cause)];
+        self.refuse("file-unreadable", &values)
     }
 
     fn refuse(&self, key: &str, values: &[(&'static str, &str)]) -> Failure {

@@ -87,10 +87,7 @@ pub(crate) fn secret<const LENGTH: usize>(file: &Path) -> io::Result<[u8; LENGTH
     let mut secret = [0_u8; LENGTH];
     match fs::read_to_string(file) {
         Ok(text) => hex::decode_to_slice(text.trim(), &mut secret).map_err(|fault| {
-            let told = format!(
-                "{}: {fault}; remove the file to have a new one",
-                file.display()
-            );
+            let told = format!("{}: {fault}", file.display());
             io::Error::new(io::ErrorKind::InvalidData, told)
         })?,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {

@@ -32,6 +32,7 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
+use words::Cause;
 
 use self::world::{feed_copy, settings};
 pub(crate) use self::{
@@ -128,7 +129,7 @@ pub(crate) async fn run(start: Start) -> anyhow::Result<End> {
         .map_err(|fault| NotStarted::in_folder("cache", &data, fault))?;
     let clock = Clock::start();
     let logins = Logins::open(&data, clock.now())
-        .map_err(|fault| NotStarted::in_folder("sessions", &data, format!("{fault:#}")))?;
+        .map_err(|fault| NotStarted::in_folder("sessions", &data, Cause::of(fault.as_ref())))?;
     let request_ids = RequestIds::start(clock.now());
     let shared = Arc::new(Shared {
         clock,
@@ -294,16 +295,21 @@ pub(crate) enum NotStarted {
     Folder {
         what: &'static str,
         folder: PathBuf,
-        cause: String,
+        cause: Cause,
+    },
+    #[error("backend on data folder {}: {fault}", .folder.display())]
+    Backend {
+        folder: PathBuf,
+        fault: backend::StartError,
     },
 }
 
 impl NotStarted {
-    fn in_folder(what: &'static str, folder: &Path, cause: impl ToString) -> Self {
+    fn in_folder(what: &'static str, folder: &Path, cause: impl Into<Cause>) -> Self {
         Self::Folder {
             what,
             folder: folder.to_owned(),
-            cause: cause.to_string(),
+            cause: cause.into(),
         }
     }
 
@@ -320,8 +326,19 @@ impl NotStarted {
                 cause,
             } => {
                 let folder = folder.display().to_string();
-                let values = [("folder", folder.as_str()), ("cause", cause)];
+                let values = [
+                    ("folder", folder.as_str()),
+                    ("cause", &cause.words(language)),
+                ];
                 messages::text(language, &format!("not-started-{what}"), &values)
+            }
+            Self::Backend { folder, fault } => {
+                let folder = folder.display().to_string();
+                let values = [
+                    ("folder", folder.as_str()),
+                    ("cause", &fault.words(language)),
+                ];
+                messages::text(language, "not-started-backend", &values)
             }
         }
     }
@@ -343,7 +360,10 @@ impl Embedded {
             language: config.language,
         })
         .await
-        .map_err(|fault| NotStarted::in_folder("backend", &config.data, fault))?;
+        .map_err(|fault| NotStarted::Backend {
+            folder: config.data.clone(),
+            fault,
+        })?;
         Ok(Self { running, socket })
     }
 

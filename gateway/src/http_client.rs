@@ -3,6 +3,8 @@
 //!
 //! Who is asked, for how long, and how much of an answer is read, says the caller.
 
+use std::io;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -10,6 +12,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
+use words::Cause;
 
 /// The answer's head; its body is still to be read.
 pub(crate) async fn ask<S>(stream: S, request: Request<Bytes>) -> hyper::Result<Response<Incoming>>
@@ -21,6 +24,15 @@ where
     // It ends with the body, or when that is let go.
     tokio::spawn(connection);
     sender.send_request(request.map(Full::new)).await
+}
+
+/// Why there was no answer.
+pub(crate) fn cause(fault: &hyper::Error) -> Cause {
+    match fault.is_incomplete_message() {
+        // With no cause of the system's: the other side has simply gone.
+        true => io::Error::new(io::ErrorKind::ConnectionReset, fault.to_string()).into(),
+        false => Cause::of(fault),
+    }
 }
 
 /// `{"error": …}`; what is no such thing tells nothing.

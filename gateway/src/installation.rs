@@ -7,6 +7,7 @@ use std::{
 };
 
 use backend_types::Language;
+use words::Cause;
 
 use crate::messages;
 
@@ -26,7 +27,8 @@ pub(crate) struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn words(&self, language: Language) -> String {
-        let (file, cause) = (self.file.display().to_string(), self.source.to_string());
+        let file = self.file.display().to_string();
+        let cause = Cause::of(&self.source).words(language);
         let key = match self.source.kind() {
             io::ErrorKind::PermissionDenied => "installation-needs-root",
             _ => "installation-unreadable",

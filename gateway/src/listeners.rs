@@ -21,6 +21,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
+use words::Cause;
 
 use crate::{
     certificates::CertificateFault,
@@ -102,7 +103,7 @@ pub(crate) enum PortFault {
     #[error("port {port} is held by {holder}")]
     Busy { port: u16, holder: PortHolder },
     #[error("port {port}: {cause}")]
-    Refused { port: u16, cause: String },
+    Refused { port: u16, cause: Cause },
     /// Bound, and every connection is closed (rule 7).
     #[error("no usable certificate: {cause}")]
     NoCertificate { cause: Arc<CertificateFault> },
@@ -431,7 +432,7 @@ impl Listeners {
                 hand_over::give_up(name, &socket);
                 return Err(PortFault::Refused {
                     port: wanted.port,
-                    cause: fault.to_string(),
+                    cause: fault.into(),
                 });
             }
         };
@@ -499,7 +500,7 @@ fn bind(claim: &Claim) -> Result<TcpListener, PortFault> {
         },
         _ => PortFault::Refused {
             port,
-            cause: source.to_string(),
+            cause: source.into(),
         },
     })
 }

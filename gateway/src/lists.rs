@@ -21,12 +21,16 @@ use std::{
 use arc_swap::ArcSwap;
 use gateway_policy::{
     Moment,
-    address_list::AddressList,
+    address_list::{AddressList, FaultReason, ListFault},
     admit::{Blacklist, Lists},
 };
+use words::Cause;
 
 pub(crate) use self::desk::ListError;
-use crate::files;
+use crate::{
+    files,
+    messages::{self, Language},
+};
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A file must rest this long before it is read, …
@@ -80,6 +84,54 @@ pub(crate) struct ListFolder {
     watched: Mutex<[Watched; 2]>,
 }
 
+/// Why a file is not in force; the list before is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FileFault {
+    #[error("{}: not there", .0.display())]
+    NoFolder(PathBuf),
+    #[error("{name}: {cause}")]
+    Unreadable { name: &'static str, cause: Cause },
+    #[error("{name}:{fault}")]
+    Damaged {
+        name: &'static str,
+        fault: ListFault,
+    },
+}
+
+impl FileFault {
+    pub(crate) fn words(&self, language: Language) -> String {
+        match self {
+            Self::NoFolder(folder) => {
+                let folder = folder.display().to_string();
+                messages::text(language, "list-fault-no-folder", &[("folder", &folder)])
+            }
+            Self::Unreadable { name, cause } => format!("{name}: {}", cause.words(language)),
+            Self::Damaged { name, fault } => {
+                let (line, reason) = (fault.line.to_string(), reason(fault.reason, language));
+                let values = [
+                    ("file", *name),
+                    ("line", &line),
+                    ("text", &fault.text),
+                    ("reason", &reason),
+                ];
+                messages::text(language, "list-fault-line", &values)
+            }
+        }
+    }
+}
+
+/// What is wrong with a line.
+pub(crate) fn reason(reason: FaultReason, language: Language) -> String {
+    let key = match reason {
+        FaultReason::NotAnAddress => "list-fault-not-an-address",
+        FaultReason::TooManyBits => "list-fault-too-many-bits",
+        FaultReason::Reversed => "list-fault-reversed",
+        FaultReason::MixedFamilies => "list-fault-mixed-families",
+        FaultReason::CutShort => "list-fault-cut-short",
+    };
+    messages::text(language, key, &[])
+}
+
 /// What `status` shows of one list.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -118,7 +170,7 @@ impl ListFolder {
         self.lists.load()
     }
 
-    pub(crate) fn states(&self) -> Vec<ListState> {
+    pub(crate) fn states(&self, language: Language) -> Vec<ListState> {
         let lists = self.lists();
         let watched = self.lock();
         Kind::BOTH
@@ -127,7 +179,7 @@ impl ListFolder {
             .map(|(kind, watched)| ListState {
                 file: self.server.join(kind.file_name()).display().to_string(),
                 entries: entries(&lists, kind),
-                fault: watched.fault.clone(),
+                fault: watched.fault.as_ref().map(|fault| fault.words(language)),
             })
             .collect()
     }
@@ -173,22 +225,25 @@ impl ListFolder {
         let file = self.server.join(name);
         let content = match stamp {
             Stamp::NoFolder => {
-                watched.fault = Some(format!("{}: not there", self.server.display()));
+                watched.fault = Some(FileFault::NoFolder(self.server.clone()));
                 tracing::error!(folder = %self.server.display(), "list folder is missing; the last good {name} stays in force");
                 return false;
             }
             Stamp::NoFile => Ok(Vec::new()),
             Stamp::File { size, .. } if size > SIZE_LIMIT => {
-                Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes")))
+                Err(io::ErrorKind::FileTooLarge.into())
             }
             Stamp::File { .. } => read(&file),
         };
         let parsed = content
-            .map_err(|fault| format!("{name}: {fault}"))
+            .map_err(|fault| {
+                let cause = fault.into();
+                FileFault::Unreadable { name, cause }
+            })
             .and_then(|bytes| {
                 let list = AddressList::parse(&bytes);
                 list.map(|list| (list, bytes))
-                    .map_err(|fault| format!("{name}:{fault}"))
+                    .map_err(|fault| FileFault::Damaged { name, fault })
             });
         match parsed {
             Ok((list, bytes)) => {
@@ -197,7 +252,7 @@ impl ListFolder {
                 self.put_in_force(kind, list)
             }
             Err(fault) => {
-                tracing::error!(folder = %self.server.display(), fault, "the list read before stays in force");
+                tracing::error!(folder = %self.server.display(), %fault, "the list read before stays in force");
                 watched.fault = Some(fault);
                 false
             }
@@ -346,14 +401,18 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK)
         .open(file)?;
-    if !opened.metadata()?.is_file() {
+    let found = opened.metadata()?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
         return Err(io::Error::other("not a file"));
     }
     let mut bytes = Vec::new();
     opened.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
         Ok(size) if size <= SIZE_LIMIT => Ok(bytes),
-        Ok(_) | Err(_) => Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes"))),
+        Ok(_) | Err(_) => Err(io::ErrorKind::FileTooLarge.into()),
     }
 }
 
@@ -364,7 +423,7 @@ struct Watched {
     seen: Stamp,
     resting_since: Option<Moment>,
     restless_since: Option<Moment>,
-    fault: Option<String>,
+    fault: Option<FileFault>,
 }
 
 impl Watched {
@@ -422,7 +481,7 @@ mod tests {
         for now in [0, 1_000, 2_000] {
             assert!(!folder.look(at(now)));
         }
-        for state in folder.states() {
+        for state in folder.states(Language::En) {
             assert!(state.fault.is_some(), "{state:?}");
         }
         assert_eq!(entries(&folder.lists(), Kind::Blacklist), 1);

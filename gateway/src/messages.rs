@@ -31,6 +31,21 @@ pub(crate) fn find(language: Language, key: &str) -> Option<String> {
     words::find(&CATALOGUE, language, key)
 }
 
+/// A moment in Unix seconds as people read it.
+pub(crate) fn moment(seconds: i64, language: Language) -> String {
+    let at = jiff::Timestamp::from_second(seconds);
+    at.map_or_else(
+        |_beyond| seconds.to_string(),
+        |at| words::moment(at, language),
+    )
+}
+
+/// The same of one that programs read; what is no moment stays what it is.
+pub(crate) fn moment_of(text: &str, language: Language) -> String {
+    let at: Result<jiff::Timestamp, _> = text.parse();
+    at.map_or_else(|_other| text.to_owned(), |at| words::moment(at, language))
+}
+
 /// What the client reads of a refusal: as little as it may know.
 pub(crate) fn refusal(refusal: Refusal, language: Language) -> String {
     let seconds = refusal
@@ -60,7 +75,10 @@ pub(crate) fn port_fault(
         }
         PortFault::Refused { port, cause } => say(
             "port-refused",
-            &[("port", &port.to_string()), ("cause", cause)],
+            &[
+                ("port", &port.to_string()),
+                ("cause", &cause.words(language)),
+            ],
         ),
         PortFault::NoCertificate { cause } => {
             return say("port-no-certificate", &[("cause", &cause.words(language))]);

@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     acme::OrderFault,
     administration::certificates::authority,
-    certificates::CertificateFault,
+    certificates::{CertificateFault, store_words},
     gateway::{InstallError, World},
     messages::{self, Language},
 };
@@ -110,7 +110,8 @@ impl RenewalFault {
                 messages::text(language, "renewal-timed-out", &[("minutes", &minutes)])
             }
             Self::Install(InstallError::Change(fault)) => fault.words(language),
-            other => other.to_string(),
+            Self::Install(InstallError::Store(fault)) => store_words(fault, language),
+            Self::Lost(fault) => words::Cause::of(fault).words(language),
         }
     }
 }

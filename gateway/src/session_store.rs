@@ -14,7 +14,9 @@ use std::{
 };
 
 use gateway_policy::session::{FamilyId, Record, Sessions};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+};
 use tokio::sync::oneshot;
 
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
@@ -35,7 +37,7 @@ pub(crate) enum StoreError {
     #[error("{file}: {source}", file = file.display())]
     Open {
         file: PathBuf,
-        source: redb::DatabaseError,
+        source: std::io::Error,
     },
     #[error("sessions are not readable: {0}")]
     Read(#[from] Box<redb::Error>),
@@ -63,16 +65,25 @@ pub(crate) struct Stored {
     pub(crate) windows: Vec<(String, Vec<u8>)>,
 }
 
+/// Opens or makes the file.
+fn open(file: &Path) -> Result<Database, StoreError> {
+    Database::create(file).map_err(|fault| StoreError::Open {
+        file: file.to_owned(),
+        // redb does not name it as its source.
+        source: match fault {
+            DatabaseError::Storage(StorageError::Io(fault)) => fault,
+            other => std::io::Error::other(other),
+        },
+    })
+}
+
 impl SessionStore {
     /// Opens or makes the file (0600); the thread ends when the store is dropped.
     pub(crate) fn open(
         file: &Path,
         sessions: Arc<Sessions>,
     ) -> Result<(Self, Stored, JoinHandle<()>), StoreError> {
-        let database = Database::create(file).map_err(|source| StoreError::Open {
-            file: file.to_owned(),
-            source,
-        })?;
+        let database = open(file)?;
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
         let stored = read(&database)?;
         let (jobs, inbox) = mpsc::channel();
@@ -135,12 +146,9 @@ fn write_all(file: &Path, database: Database, sessions: &Sessions, inbox: &mpsc:
         if !matches!(written, Some(Ok(()))) {
             // After a failed write (a full disk) redb refuses all others until it is opened anew.
             drop(database.take());
-            written = match Database::create(file) {
+            written = match open(file) {
                 Ok(opened) => Some(write(database.insert(opened), sessions, writes())),
-                Err(source) => Some(Err(StoreError::Open {
-                    file: file.to_owned(),
-                    source,
-                })),
+                Err(fault) => Some(Err(fault)),
             };
         }
         if let Some(Err(fault)) = &written {

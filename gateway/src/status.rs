@@ -586,7 +586,7 @@ impl Status {
             .then(|| database.folder.join("Backup")),
             users: database.users.count(),
             connections: self.shared.connections.count_of(&database.id),
-            lists: database.lists.states(),
+            lists: database.lists.states(language),
             certificates: certificates.unwrap_or_default(),
             certificate_fault: fault.map(|fault| fault.words(language)),
         }

@@ -10,6 +10,7 @@ use gateway_certificates::devices::Trust;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    administration::certificates::authority,
     certificates::InUse,
     directory::{Authentication, Database, Print},
     messages::{self, Language},
@@ -46,7 +47,8 @@ pub(crate) fn of(database: &Database, trust: &Trust, language: Language) -> Vec<
     let certificates = database.client_certificates;
     match &trust.fault {
         Some(fault) if certificates != ClientCertificates::Off => {
-            warn("client-certificates-unreadable", &[("fault", fault)]);
+            let fault = authority::words(fault, language);
+            warn("client-certificates-unreadable", &[("fault", &fault)]);
         }
         None if certificates == ClientCertificates::Required && trust.root.is_none() => {
             warn("client-certificates-without-root", &[]);

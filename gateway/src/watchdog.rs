@@ -300,7 +300,7 @@ fn way_out(
     now: i64,
 ) -> String {
     let file = in_use.file.display().to_string();
-    let from = certificates::day(validity.renew_from());
+    let from = messages::moment(validity.renew_from(), language);
     let key = match in_use.origin {
         Origin::Test => "alarm-do-test",
         Origin::Files => "alarm-do-files",

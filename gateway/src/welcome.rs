@@ -9,10 +9,11 @@ use backend_types::{MadeUser, Role};
 use gateway_certificates::names;
 use gateway_config::Config;
 use serde_json::json;
+use words::Cause;
 
 use crate::{
-    certificates::{self, InUse, Origin, Served},
-    messages::{Language, text},
+    certificates::{InUse, Origin, Served},
+    messages::{self, Language, text},
     status::{DatabaseReport, Report, ServiceState, State},
 };
 
@@ -61,8 +62,8 @@ pub(crate) fn text_for_people(
                 let validity = pair.validity();
                 let values = [
                     ("file", &*in_use.file.display().to_string()),
-                    ("from", &certificates::day(validity.from)),
-                    ("to", &certificates::day(validity.until)),
+                    ("from", &messages::moment(validity.from, language)),
+                    ("to", &messages::moment(validity.until, language)),
                 ];
                 line(say("welcome-certificate", &values));
                 line(format!("  SHA-1    {}", pair.thumbprint_sha1()));
@@ -94,7 +95,7 @@ pub(crate) fn text_for_people(
                 line(say("welcome-users-aside", &[("file", &file)]));
             }
             Err(fault) => {
-                let fault = fault.to_string();
+                let fault = Cause::of(&fault).words(language);
                 line(say("welcome-users-lost", &[("fault", &fault)]));
             }
         }

@@ -193,7 +193,7 @@ impl Status {
             let port = port.filter(|port| port.data.state == State::Closed);
             Database {
                 port_closed: port.and_then(|port| port.data.reason.clone()),
-                ..Database::of(one, shared, address, now)
+                ..Database::of(one, shared, address, now, language)
             }
         });
         let history = shared.recent.of(client);
@@ -226,6 +226,7 @@ impl Database {
         shared: &Shared,
         address: ClientAddr,
         now: Moment,
+        language: Language,
     ) -> Self {
         let lists = &database.lists;
         let verdict = Verdict::from(admit::admit(&lists.lists(), address));
@@ -243,12 +244,13 @@ impl Database {
             }
         };
         let faults = [Kind::Whitelist, Kind::Blacklist].map(|kind| lists.fault(kind));
+        let faults = faults.into_iter().flatten();
         Self {
             id: database.id.clone(),
             name: database.name.clone(),
             verdict,
             decided_by,
-            list_faults: faults.into_iter().flatten().collect(),
+            list_faults: faults.map(|fault| fault.words(language)).collect(),
             no_good_blacklist,
             budget_seconds: budget.map(|after| after.seconds),
             port_closed: None,
@@ -298,11 +300,6 @@ pub(crate) fn utc(moment: Moment) -> String {
     let millis = i64::try_from(moment.0).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
-
-/// For people: without fractions of a second.
-pub(crate) fn short(time: &str) -> String {
-    time.get(..19).unwrap_or(time).replace('T', " ")
 }
 
 /// A reason of the log in words; one without words stays what it is.
@@ -363,7 +360,6 @@ mod tests {
     #[test]
     fn times_are_utc_and_compare_as_texts() {
         assert_eq!(utc(Moment(1_795_522_205_007)), "2026-11-24T12:10:05.007Z");
-        assert_eq!(short(&utc(Moment(0))), "1970-01-01 00:00:00");
         assert!(utc(Moment(1_795_522_205_007)) > utc(Moment(1_795_522_204_999)));
         assert!(!utc(Moment(u64::MAX)).is_empty());
     }

@@ -68,9 +68,7 @@ fn entity(copy: Listed, id: Option<String>) -> Entity {
 /// Puts back the copy that is given by its name or as a whole text.
 async fn restore(call: &Call<'_>, given: &Entity) -> Result<Response, ApiError> {
     let (file, content) = (text(given, "file").to_owned(), text(given, "content"));
-    let damaged = |fault: &CopyFault| {
-        ApiError::bad_request(Message::new("copy-damaged").with("detail", fault))
-    };
+    let damaged = |fault: &CopyFault| ApiError::bad_request(fault.message());
     let copy = match (file.as_str(), content) {
         ("", "") => {
             let message = Message::new("field-missing").with("field", "file");
@@ -111,9 +109,9 @@ fn another(copy: &Copy) -> ApiError {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(error = %error, "the folder of copies could not be read");
-        let message = Message::new("copies-unreadable").with("detail", error);
+        let message = Message::new("copies-unreadable").with_cause("detail", error);
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     };
     match tokio::task::spawn_blocking(work).await {

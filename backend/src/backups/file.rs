@@ -24,6 +24,8 @@ use quick_xml::{
 };
 use serde_json::Value;
 
+use crate::messages::Message;
+
 use super::{Copy, Reason, name};
 
 const ELEMENT: &str = "DocumentBackup";
@@ -47,6 +49,24 @@ pub(crate) enum CopyFault {
     Attribute(&'static str),
     #[error("the document inside is damaged: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl CopyFault {
+    pub(crate) fn message(&self) -> Message {
+        let message = Message::new("copy-damaged");
+        match self {
+            Self::File(fault) => message.with_cause("detail", fault),
+            Self::Json(fault) => message.with_cause("detail", fault),
+            Self::TooLarge => message
+                .with("number", FILE_BYTES / (1024 * 1024))
+                .with_part("detail", "part-copy-too-large"),
+            Self::Xml(_) => message.with_part("detail", "part-copy-not-xml"),
+            Self::Other => message.with_part("detail", "part-copy-other"),
+            Self::Attribute(name) => message
+                .with("name", name)
+                .with_part("detail", "part-copy-attribute"),
+        }
+    }
 }
 
 /// Puts every copy into the folder, which is made where it is missing; all are on disk afterwards.

@@ -13,15 +13,7 @@ use clap::{
 };
 use fluent_templates::StaticLoader;
 
-use crate::{find, text};
-
-fluent_templates::static_loader! {
-    static OWN = {
-        locales: "./src/messages",
-        fallback_language: "ru",
-        customise: |bundle| bundle.set_use_isolating(false),
-    };
-}
+use crate::{OWN, find, text};
 
 const DONE: u8 = 0;
 const USAGE: u8 = 2;

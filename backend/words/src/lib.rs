@@ -1,10 +1,17 @@
 //! How the programs speak to people: texts of a program's catalogue in the reader's language, and
 //! the help of its command line made of them.
 //!
-//! No text of one program stands here, only what every command line says. Log lines do not pass
-//! through here: they are English.
+//! No text of one program stands here, only what every command line says, why the system did not
+//! do what it was asked, and how a moment is written. Log lines do not pass through here: they are
+//! English.
 
 pub mod command_line;
+
+mod cause;
+mod moment;
+
+pub use cause::Cause;
+pub use moment::moment;
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -12,6 +19,14 @@ use backend_types::Language;
 use fluent_templates::{
     LanguageIdentifier, Loader, StaticLoader, fluent_bundle::FluentValue, langid,
 };
+
+fluent_templates::static_loader! {
+    static OWN = {
+        locales: "./src/messages",
+        fallback_language: "ru",
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
 
 fn id(language: Language) -> LanguageIdentifier {
     match language {
@@ -58,7 +73,7 @@ mod tests {
     use harness::document;
 
     #[test]
-    fn both_languages_have_what_every_command_line_says() {
+    fn both_languages_have_every_message_with_the_same_values() {
         let ru = document::messages(include_str!("messages/ru.ftl"));
         assert_eq!(ru, document::messages(include_str!("messages/en.ftl")));
     }

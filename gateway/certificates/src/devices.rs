@@ -8,7 +8,7 @@
 //! not revoked comes in: a certificate that the root has signed and the list does not know, or a
 //! list that cannot be read, opens nothing.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use openssl::{
     error::ErrorStack,
@@ -64,7 +64,7 @@ pub struct Trust {
     /// By serial number.
     devices: HashMap<String, Device>,
     /// Why the list, or the root, could not be read: nobody stands in it then.
-    pub fault: Option<String>,
+    pub fault: Option<Arc<AuthorityError>>,
 }
 
 impl Device {
@@ -86,9 +86,9 @@ impl Trust {
 
     /// That lets nobody in, because of `fault`.
     #[must_use]
-    pub fn unreadable(fault: String) -> Self {
+    pub fn unreadable(fault: AuthorityError) -> Self {
         Self {
-            fault: Some(fault),
+            fault: Some(Arc::new(fault)),
             ..Self::default()
         }
     }
@@ -146,6 +146,13 @@ impl Devices {
     }
 }
 
+fn apart<T, E>(read: Result<T, E>) -> (Option<T>, Option<E>) {
+    match read {
+        Ok(good) => (Some(good), None),
+        Err(fault) => (None, Some(fault)),
+    }
+}
+
 /// Upper-case hex.
 pub fn serial(certificate: &X509Ref) -> Result<String, ErrorStack> {
     Ok(certificate
@@ -172,12 +179,12 @@ impl Authority {
     #[must_use]
     pub fn trust(&self) -> Trust {
         let (root, devices) = (self.root(), self.devices());
-        let faults = (root.as_ref().err(), devices.as_ref().err());
-        let fault = faults.1.or(faults.0).map(AuthorityError::to_string);
-        let root = root.ok().flatten();
+        let (root, no_root) = apart(root);
+        let (devices, no_devices) = apart(devices);
+        let root = root.flatten();
         let root = root.map(|Root { certificate, .. }| certificate);
         Trust {
-            fault,
+            fault: no_devices.or(no_root).map(Arc::new),
             ..Trust::new(root, devices.unwrap_or_default())
         }
     }
@@ -393,7 +400,7 @@ mod tests {
             "whoever shows a certificate is refused"
         );
         assert!(trust.devices.is_empty());
-        assert!(trust.fault.unwrap().contains("devices.json"));
+        assert!(trust.fault.unwrap().to_string().contains("devices.json"));
         // Nothing is forgotten by writing over it.
         let format = PfxFormat::Current;
         let added = (place.authority).add_device("ТСД 2", 1, format, RootKey::Kept);

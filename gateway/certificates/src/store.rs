@@ -277,7 +277,11 @@ pub fn load_pair(chain: &Path, key: &Path) -> Result<Pair, StoreError> {
 
 /// Of a file alone: a pipe or a device would be read for ever.
 pub(crate) fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    if !fs::metadata(file)?.is_file() {
+    let found = fs::metadata(file)?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
         return Err(io::Error::other("not a file"));
     }
     let mut bytes = Zeroizing::new(Vec::new());
@@ -285,7 +289,7 @@ pub(crate) fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     opened.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
         Ok(size) if size <= SIZE_LIMIT => Ok(bytes),
-        Ok(_) | Err(_) => Err(io::Error::other(format!("larger than {SIZE_LIMIT} bytes"))),
+        Ok(_) | Err(_) => Err(io::ErrorKind::FileTooLarge.into()),
     }
 }
 

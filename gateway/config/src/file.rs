@@ -23,6 +23,7 @@ pub(crate) fn list(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
+        Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(found) if !found.is_file() => return Err(io::Error::other("not a file")),
         Ok(_) => {}
     }
@@ -39,7 +40,7 @@ pub(crate) fn list(path: &Path) -> io::Result<Option<Vec<u8>>> {
 pub(crate) fn read(path: &Path) -> Result<String, Cause> {
     let failed = |error: io::Error| Cause::FileUnreadable {
         file: path.display().to_string(),
-        reason: error.to_string(),
+        reason: error.into(),
     };
     let mut bytes = Vec::new();
     let mut file = File::open(path).map_err(failed)?.take(MAX_FILE + 1);
@@ -54,7 +55,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Cause> {
 pub(crate) fn present(path: &Path) -> Result<(), Cause> {
     let failed = |error: io::Error| Cause::FileUnreadable {
         file: path.display().to_string(),
-        reason: error.to_string(),
+        reason: error.into(),
     };
     let found = path.metadata().map_err(failed)?;
     if found.is_file() {
@@ -91,7 +92,7 @@ pub(crate) fn password(path: &Path) -> Result<Zeroizing<String>, Cause> {
     let mut bytes = Zeroizing::new(Vec::new());
     let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes));
     if let Err(error) = read {
-        let reason = error.to_string();
+        let reason = error.into();
         return Err(Cause::FileUnreadable { file, reason });
     }
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -117,7 +118,7 @@ pub(crate) fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Cause> {
         Ok(_) => Ok(Some(text)),
         Err(error) => Err(Cause::FileUnreadable {
             file: path.display().to_string(),
-            reason: error.to_string(),
+            reason: error.into(),
         }),
     }
 }

@@ -172,13 +172,33 @@ pub(crate) fn say(language: Language, id: &str, arguments: &[(&'static str, &str
     words::text(&MESSAGES, language, id, arguments)
 }
 
-/// One line a cause: severity, name, arguments of its message, id of its message.
+/// What stands in the place of an argument, in the reader's language.
+trait Argument {
+    fn told(&self, language: Language) -> String;
+}
+
+impl Argument for String {
+    fn told(&self, _same_in_all: Language) -> String {
+        self.clone()
+    }
+}
+
+impl Argument for words::Cause {
+    fn told(&self, language: Language) -> String {
+        self.words(language)
+    }
+}
+
+/// One line a cause: severity, name, arguments of its message, id of its message. An argument is
+/// a text unless its type is said.
 macro_rules! causes {
-    ($($severity:ident $name:ident { $($argument:ident),* } $id:literal)*) => {
+    (@type) => { String };
+    (@type $kind:ty) => { $kind };
+    ($($severity:ident $name:ident { $($argument:ident $(: $kind:ty)?),* } $id:literal)*) => {
         /// What is wrong. The fields are the arguments of the message.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Cause {
-            $($name { $($argument: String),* },)*
+            $($name { $($argument: causes!(@type $($kind)?)),* },)*
         }
 
         impl Cause {
@@ -207,7 +227,7 @@ macro_rules! causes {
             pub fn render(&self, language: Language) -> String {
                 match self {
                     $(Self::$name { $($argument),* } =>
-                        say(language, $id, &[$((stringify!($argument), $argument.as_str())),*]),)*
+                        say(language, $id, &[$((stringify!($argument), &*$argument.told(language))),*]),)*
                 }
             }
         }
@@ -216,7 +236,7 @@ macro_rules! causes {
 
 causes! {
     // The file.
-    Fault FileUnreadable { file, reason } "file-unreadable"
+    Fault FileUnreadable { file, reason: words::Cause } "file-unreadable"
     Fault TooLarge {} "too-large"
     Fault NotUtf8 {} "not-utf8"
     Fault Syntax { detail } "syntax"
@@ -291,7 +311,7 @@ causes! {
     Warning AuthenticationWithoutHttps {} "authentication-without-https"
     Warning WhitelistsEverybody { file, text } "whitelists-everybody"
     Warning ListDamaged { file, line, text } "list-damaged"
-    Warning ListUnreadable { file, reason } "list-unreadable"
+    Warning ListUnreadable { file, reason: words::Cause } "list-unreadable"
     Warning NoUsers {} "no-users"
     Warning UserWithoutIndex {} "user-without-index"
     Warning UserWithoutBarcodeIndex {} "user-without-barcode-index"

@@ -12,10 +12,12 @@ use gateway_certificates::{
 };
 use instant_acme::{Error, Problem};
 use openssl::error::ErrorStack;
+use words::Cause;
 
 use super::http::HttpFault;
 use crate::{
     administration::certificates::words::Speaker,
+    certificates::store_words,
     listeners::PortFault,
     messages::{self, Language},
 };
@@ -40,6 +42,8 @@ pub(super) enum AcmeFault {
     /// One name was not shown to be ours.
     #[error("{name}: {problem}")]
     NotProven { name: String, problem: Problem },
+    #[error("the order is invalid, and the server says nothing about why")]
+    Unexplained,
     #[error("{name}: not by {}", challenge.as_str())]
     NoSuchChallenge { name: String, challenge: Challenge },
     #[error("profile \"{wished}\" is none of {offered:?}")]
@@ -64,7 +68,7 @@ pub(super) enum AcmeFault {
     #[error("{0}")]
     OpenSsl(#[from] ErrorStack),
     #[error("{0}")]
-    Odd(String),
+    Odd(Cause),
 }
 
 /// A failed order.
@@ -109,9 +113,9 @@ impl From<Error> for AcmeFault {
             Error::Api(problem) => Self::Problem(problem),
             Error::Other(other) => match other.downcast::<HttpFault>() {
                 Ok(fault) => Self::Http(*fault),
-                Err(other) => Self::Odd(other.to_string()),
+                Err(other) => Self::Odd(Cause::of(&*other)),
             },
-            other => Self::Odd(other.to_string()),
+            other => Self::Odd(Cause::of(&other)),
         }
     }
 }
@@ -149,6 +153,7 @@ impl AcmeFault {
                 "caa" => "caa",
                 _ => "not-proven",
             },
+            Self::Unexplained => "unexplained",
             Self::NoSuchChallenge { .. } => "no-such-challenge",
             Self::NoSuchProfile { .. } => "no-such-profile",
             Self::Port(_) => "port",
@@ -165,6 +170,11 @@ impl AcmeFault {
         match self {
             Self::Star { name: one } => name = one.to_string(),
             Self::NoSuchChallenge { name: one, .. } => name.clone_from(one),
+            Self::Http(fault) => cause = fault.words(language),
+            Self::Store(fault) => cause = store_words(fault, language),
+            Self::Make(fault) => cause = Cause::of(fault).words(language),
+            Self::OpenSsl(fault) => cause = Cause::of(fault).words(language),
+            Self::Odd(fault) => cause = fault.words(language),
             Self::Problem(problem) => cause = told(problem),
             Self::NotProven { name: one, problem } => {
                 name.clone_from(one);
@@ -267,7 +277,7 @@ mod tests {
         let wished = "tlsserver".to_owned();
         for fault in [
             AcmeFault::NoSuchProfile { wished, offered },
-            AcmeFault::Odd("\u{1b}[2J".to_owned()),
+            AcmeFault::Odd(std::io::Error::other("\u{1b}[2J").into()),
         ] {
             let words = fault.words(&wish, Language::Ru);
             assert!(!words.contains(char::is_control), "{words:?}");

@@ -5,6 +5,7 @@
 
 use std::{
     future::Future,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -25,8 +26,12 @@ use openssl::{
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_openssl::SslStream;
+use words::Cause;
 
-use crate::http_client;
+use crate::{
+    http_client,
+    messages::{self, Language},
+};
 
 /// One request with its answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -44,16 +49,49 @@ pub(crate) enum HttpFault {
     #[error("{url}: not an https address")]
     NotHttps { url: String },
     #[error("{host}: {source}")]
-    Unreachable {
-        host: String,
-        source: std::io::Error,
-    },
+    Unreachable { host: String, source: io::Error },
     #[error("{host}: no answer within {} s", LIMIT.as_secs())]
     TimedOut { host: String },
     #[error("{host}: its certificate is not trusted: {cause}")]
-    Untrusted { host: String, cause: String },
+    Untrusted {
+        host: String,
+        cause: X509VerifyResult,
+    },
     #[error("{host}: {cause}")]
-    Broken { host: String, cause: String },
+    Broken { host: String, cause: Cause },
+}
+
+impl HttpFault {
+    /// What there is to say beside the server's address.
+    pub(super) fn words(&self, language: Language) -> String {
+        match self {
+            Self::NotHttps { url } => url.clone(),
+            Self::Unreachable { source, .. } => Cause::of(source).words(language),
+            Self::TimedOut { .. } => {
+                Cause::from(io::Error::from(io::ErrorKind::TimedOut)).words(language)
+            }
+            Self::Untrusted { cause, .. } => untrusted(*cause, language),
+            Self::Broken { cause, .. } => cause.words(language),
+        }
+    }
+}
+
+/// Why a certificate is not trusted; what is rare, as OpenSSL says it.
+fn untrusted(why: X509VerifyResult, language: Language) -> String {
+    let key = match why.as_raw() {
+        openssl_sys::X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+        | openssl_sys::X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
+        | openssl_sys::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
+        | openssl_sys::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        | openssl_sys::X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE => "untrusted-issuer",
+        openssl_sys::X509_V_ERR_CERT_HAS_EXPIRED => "untrusted-ended",
+        openssl_sys::X509_V_ERR_CERT_NOT_YET_VALID => "untrusted-not-begun",
+        openssl_sys::X509_V_ERR_HOSTNAME_MISMATCH | openssl_sys::X509_V_ERR_IP_ADDRESS_MISMATCH => {
+            "untrusted-name"
+        }
+        _ => return why.error_string().to_owned(),
+    };
+    messages::text(language, key, &[])
 }
 
 pub(super) fn is_https(url: &str) -> bool {
@@ -103,16 +141,16 @@ impl Https {
         let asked = async {
             let stream = self.connect(&at).await?;
             let request = at.request(head, body)?;
-            let broken = |cause: String| HttpFault::Broken {
+            let broken = |cause: Cause| HttpFault::Broken {
                 host: at.host.clone(),
                 cause,
             };
             let answer = http_client::ask(stream, request).await;
             let (mut head, body) = answer
-                .map_err(|fault| broken(fault.to_string()))?
+                .map_err(|fault| broken(http_client::cause(&fault)))?
                 .into_parts();
             let body = Limited::new(body, ANSWER_LIMIT).collect().await;
-            let body = body.map_err(|fault| broken(fault.to_string()))?.to_bytes();
+            let body = body.map_err(|fault| broken(Cause::of(&*fault)))?.to_bytes();
             self.hear(&mut head);
             Ok(Response::from_parts(head, body))
         };
@@ -129,7 +167,7 @@ impl Https {
         })?;
         let broken = |fault: ErrorStack| HttpFault::Broken {
             host: host(),
-            cause: fault.to_string(),
+            cause: Cause::of(&fault),
         };
         let ssl = self.connector.configure().map_err(broken)?;
         let ssl = ssl.into_ssl(&at.host).map_err(broken)?;
@@ -138,11 +176,11 @@ impl Https {
         connected.map_err(|fault| match stream.ssl().verify_result() {
             X509VerifyResult::OK => HttpFault::Broken {
                 host: host(),
-                cause: fault.to_string(),
+                cause: Cause::of(&fault),
             },
-            why => HttpFault::Untrusted {
+            cause => HttpFault::Untrusted {
                 host: host(),
-                cause: why.error_string().to_owned(),
+                cause,
             },
         })?;
         Ok(stream)
@@ -232,8 +270,8 @@ impl Place {
         })
     }
 
-    async fn connect(&self) -> std::io::Result<TcpStream> {
-        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::from(io::ErrorKind::HostUnreachable);
         for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
             match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
@@ -250,13 +288,13 @@ impl Place {
         mut head: http::request::Parts,
         body: Bytes,
     ) -> Result<Request<Bytes>, HttpFault> {
-        let broken = |cause: String| HttpFault::Broken {
+        let broken = |cause: Cause| HttpFault::Broken {
             host: self.host.clone(),
             cause,
         };
-        head.uri = Uri::try_from(&self.path).map_err(|fault| broken(fault.to_string()))?;
+        head.uri = Uri::try_from(&self.path).map_err(|fault| broken(Cause::of(&fault)))?;
         let host = HeaderValue::try_from(&self.authority);
-        let host = host.map_err(|fault| broken(fault.to_string()))?;
+        let host = host.map_err(|fault| broken(Cause::of(&fault)))?;
         head.headers.insert(HOST, host);
         head.headers
             .insert(USER_AGENT, HeaderValue::from_static(NAME));

@@ -35,7 +35,7 @@ pub(crate) use self::import::{File, Import};
 use self::words::Speaker;
 use super::{Administration, Refused, blocking};
 use crate::{
-    certificates::Choice,
+    certificates::{Choice, store_words},
     directory::Database,
     renewal,
     status::{CertificateReport, RenewalFaultReport, ServiceState},
@@ -102,7 +102,7 @@ pub(crate) struct RequestReport {
 }
 
 impl RequestReport {
-    fn of(requests: Requests) -> Vec<Self> {
+    fn of(requests: Requests, language: Language) -> Vec<Self> {
         let waiting = requests.waiting.into_iter();
         let waiting = waiting.map(|Request { id, names, .. }| Self {
             id,
@@ -112,7 +112,7 @@ impl RequestReport {
         let damaged = requests.damaged.into_iter().map(|one| Self {
             id: one.id,
             names: Vec::new(),
-            fault: Some(one.cause.to_string()),
+            fault: Some(store_words(&one.cause, language)),
         });
         waiting.chain(damaged).collect()
     }
@@ -327,7 +327,7 @@ impl Administration {
         // What the ports show is shown all the same.
         let (requests, unread, renewal_fault) = blocking(move || {
             let (requests, unread) = match store.requests(&of) {
-                Ok(requests) => (RequestReport::of(requests), None),
+                Ok(requests) => (RequestReport::of(requests, language), None),
                 Err(fault) => (Vec::new(), Some(speaker.store(&fault).message)),
             };
             Ok((requests, unread, renewal::unread(&store, &of, language)))

@@ -50,7 +50,8 @@ impl Administration {
             );
             // Done it is, whatever happens now; who asked is told what is not in force.
             let read = backend.directory(0, Wait::No).await;
-            let feed = read.map_err(|fault| Refused::not_in_force(&fault.to_string(), language))?;
+            let feed =
+                read.map_err(|fault| Refused::not_in_force(&fault.words(language), language))?;
             if let Some(feed) = feed
                 && !self.world.take_feed(feed).await
             {

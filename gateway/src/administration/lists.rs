@@ -5,16 +5,17 @@ use std::{io, sync::Arc};
 
 use backend_types::{DatabaseId, Language};
 use gateway_policy::address_list::{
-    Entry, FaultReason, ListLine,
+    Entry, ListLine,
     edit::{Change, Done, EditFault},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use words::Cause;
 
 use super::{Administration, Refused, blocking};
 use crate::{
     directory::Database,
-    lists::{Kind, ListError, ListFolder},
+    lists::{self, Kind, ListError, ListFolder},
     messages,
 };
 
@@ -86,7 +87,7 @@ impl Administration {
                 list: kind.as_str().to_owned(),
                 file: shown.file.display().to_string(),
                 entries: shown.entries,
-                fault: shown.fault,
+                fault: shown.fault.map(|fault| fault.words(language)),
                 lines: shown.lines,
                 count: shown.count,
             })
@@ -243,7 +244,10 @@ impl Words {
 
     fn io(self, lists: &ListFolder, fault: &io::Error) -> Refused {
         let file = lists.file(self.kind).display().to_string();
-        let values = [("file", file.as_str()), ("cause", &fault.to_string())];
+        let values = [
+            ("file", file.as_str()),
+            ("cause", &Cause::of(fault).words(self.language)),
+        ];
         self.refuse("list-refused-io", &values)
     }
 
@@ -267,12 +271,15 @@ impl Words {
                 self.refuse("list-refused-not-there", &values)
             }
             ListError::Edit(EditFault::NotAnEntry { text, reason }) => {
-                let reason = self.reason(*reason);
+                let reason = lists::reason(*reason, self.language);
                 let values = [("text", text.as_str()), ("reason", &reason)];
                 self.refuse("list-refused-entry", &values)
             }
             ListError::Edit(EditFault::Damaged(fault)) => {
-                let (line, reason) = (fault.line.to_string(), self.reason(fault.reason));
+                let (line, reason) = (
+                    fault.line.to_string(),
+                    lists::reason(fault.reason, self.language),
+                );
                 let values = [
                     ("file", name),
                     ("line", &line),
@@ -292,16 +299,5 @@ impl Words {
                 self.refuse("list-refused-wider", &values)
             }
         }
-    }
-
-    fn reason(self, reason: FaultReason) -> String {
-        let key = match reason {
-            FaultReason::NotAnAddress => "list-fault-not-an-address",
-            FaultReason::TooManyBits => "list-fault-too-many-bits",
-            FaultReason::Reversed => "list-fault-reversed",
-            FaultReason::MixedFamilies => "list-fault-mixed-families",
-            FaultReason::CutShort => "list-fault-cut-short",
-        };
-        self.say(key, &[])
     }
 }

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     answer::Answer,
-    certificates,
     messages::{self, Language},
     page::escape,
 };
@@ -181,8 +180,8 @@ impl View<'_> {
 
     fn anchor(&self, out: &mut String, number: usize, anchor: &Anchor, itself: bool) {
         let days = anchor.validity.days_left(validity::now()).to_string();
-        let until = certificates::day(anchor.validity.until);
-        let until = until.get(..10).unwrap_or(&until);
+        let until = messages::moment(anchor.validity.until, self.language);
+        let until = until.split(' ').next().unwrap_or_default();
         let holder = escape(&anchor.holder);
         let values = [("holder", &*holder), ("until", until), ("days", &days)];
         if self.anchors.len() > 1 {

@@ -213,7 +213,7 @@ fn a_host_that_no_certificate_names_is_warned_of() {
 fn an_unusable_certificate_is_told_and_plain_http_too() {
     let fault = crate::certificates::CertificateFault::NotYet {
         file: "x".into(),
-        begin: String::new(),
+        begin: 0,
     };
     let mut notice = shop();
     notice.server = Some(port(10501, &Err(Arc::new(fault))));

@@ -321,10 +321,10 @@ pub(super) fn rows(certificate: &CertificateReport, table: &mut Table, session: 
     row("status-certificate", place.into());
     row("status-holder", certificate.holder.as_str().into());
     row("status-issuer", certificate.issuer.as_str().into());
-    row("status-issued", certificate.issued.as_str().into());
+    row("status-issued", session.moment(&certificate.issued).into());
     let left = certificate.days_left.to_string();
     let left = session.say("status-days-left", &[("days", &left)]);
-    let expires = format!("{} ({left})", certificate.expires);
+    let expires = format!("{} ({left})", session.moment(&certificate.expires));
     row("status-expires", expires.into());
     if let Some(alarm) = &certificate.alarm {
         row("status-alarm", Cell::new(format!("✗ {alarm}"), Tone::Bad));
@@ -340,21 +340,13 @@ pub(super) fn rows(certificate: &CertificateReport, table: &mut Table, session: 
 }
 
 fn read(file: &PathBuf, session: &Session) -> Result<File, Failure> {
-    let name = file.display().to_string();
-    let unreadable = |cause: &dyn std::fmt::Display| {
-        let cause = cause.to_string();
-        session.refuse(
-            "cert-file-unreadable",
-            &[("file", &name), ("cause", &cause)],
-        )
-    };
     let mut bytes = Vec::new();
     let opened = fs::File::open(file).map(|file| file.take(READ_LIMIT));
     let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|fault| unreadable(&fault))?;
+    read.map_err(|fault| session.unreadable(file, &fault))?;
     Ok(File {
         base64: openssl::base64::encode_block(&bytes),
-        name,
+        name: file.display().to_string(),
     })
 }
 

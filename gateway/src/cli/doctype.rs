@@ -62,7 +62,7 @@ fn read(file: &Path, session: &Session) -> Result<Vec<Value>, Failure> {
     };
     let refuse =
         |key: &str, cause: &str| session.refuse(key, &[("file", shown.as_str()), ("cause", cause)]);
-    let unreadable = |fault: std::io::Error| refuse("file-unreadable", &fault.to_string());
+    let unreadable = |fault: std::io::Error| session.unreadable(Path::new(&shown), &fault);
     let mut bytes = Vec::new();
     let read = if is_input {
         std::io::stdin().take(LONGEST).read_to_end(&mut bytes)
@@ -76,7 +76,7 @@ fn read(file: &Path, session: &Session) -> Result<Vec<Value>, Failure> {
         return Err(refuse("doctype-file-xml", ""));
     }
     let value: Value = serde_json::from_slice(text)
-        .map_err(|fault| refuse("doctype-file-no-json", &fault.to_string()))?;
+        .map_err(|fault| refuse("doctype-file-no-json", &session.cause(&fault)))?;
     let types = match value {
         Value::Array(types) => types,
         Value::Object(mut answer) => match answer.remove("value") {

@@ -8,7 +8,7 @@ use std::{
 use clap::Subcommand;
 use jiff::{
     Timestamp,
-    civil::{Date, DateTime, Time},
+    civil::{Date, Time},
     tz::TimeZone,
 };
 use serde::{Deserialize, Serialize};
@@ -139,11 +139,7 @@ fn from_file(file: &Path, session: &Session) -> Result<Map<String, Value>, Failu
         {
             ("file", shown)
         }
-        Err(fault) => {
-            let cause = fault.to_string();
-            let values = [("file", shown.as_str()), ("cause", cause.as_str())];
-            return Err(session.refuse("file-unreadable", &values));
-        }
+        Err(fault) => return Err(session.unreadable(file, &fault)),
     };
     Ok(Map::from_iter([(field.to_owned(), value.into())]))
 }
@@ -176,34 +172,13 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     moment.ok_or_else(|| "2026-03-02 09:14:55".to_owned())
 }
 
-/// A moment of the API in this machine's time.
-pub(super) fn local(moment: &str) -> String {
-    match moment.parse() {
-        Ok(moment) => at_home(moment),
-        Err(_) => moment.to_owned(),
-    }
-}
-
-fn at_home(moment: Timestamp) -> String {
-    let local: DateTime = TimeZone::system().to_datetime(moment);
-    format!(
-        "{:02}.{:02}.{:04} {:02}:{:02}:{:02}",
-        local.day(),
-        local.month(),
-        local.year(),
-        local.hour(),
-        local.minute(),
-        local.second()
-    )
-}
-
 fn print(copies: &[Copy], session: &Session) {
     let heads = ["taken", "reason", "document", "user", "bytes", "file"];
     let mut table = Table::with_head(heads.map(|head| session.say(&format!("head-{head}"), &[])));
     for copy in copies {
         let reason = copy.reason.replace('_', "-");
         table.row([
-            at_home(copy.taken).into(),
+            words::moment(copy.taken, session.language).into(),
             session.say(&format!("copy-{reason}"), &[]).into(),
             copy.document_id.as_str().into(),
             copy.user.as_str().into(),
@@ -216,14 +191,18 @@ fn print(copies: &[Copy], session: &Session) {
 
 #[cfg(test)]
 mod tests {
+    use backend_types::Language;
+
     use super::*;
 
     #[test]
     fn a_moment_is_read_as_people_and_copies_write_it() {
         let exact: Timestamp = "2026-03-02T09:14:55Z".parse().unwrap();
         assert_eq!(moment("2026-03-02T12:14:55+03:00"), Ok(exact));
-        let shown = at_home(exact);
-        assert_eq!(moment(&shown), Ok(exact), "{shown}");
+        for language in Language::ALL {
+            let shown = words::moment(exact, language);
+            assert_eq!(moment(&shown), Ok(exact), "{shown}");
+        }
         let zone = TimeZone::system();
         let local = |text: &str| zone.to_timestamp(text.parse().unwrap()).unwrap();
         assert_eq!(

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use serde_json::json;
 
-use super::{Failure, Outcome, Session, secret};
+use super::{Outcome, Session, secret};
 use crate::login;
 
 /// One line from stdin; a terminal is told what to type.
@@ -13,8 +13,14 @@ pub(super) fn run(session: &Session) -> Outcome {
         eprintln!("{}", session.say("hash-type", &[]));
     }
     let secret = secret::line(session)?;
-    let made = login::hash_for_yaml(&session.data, &secret)
-        .map_err(|fault| Failure::Said(format!("{fault:#}")))?;
+    let made = login::hash_for_yaml(&session.data, &secret).map_err(|fault| {
+        let folder = session.data.display().to_string();
+        let values = [
+            ("folder", &*folder),
+            ("cause", &session.cause(fault.as_ref())),
+        ];
+        session.refuse("not-started-secrets", &values)
+    })?;
     let answer = json!({"password": made.password, "index": made.index});
     session.show(&answer, |_| {
         out!("password: {}\nindex: {}", made.password, made.index);

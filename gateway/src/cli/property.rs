@@ -179,7 +179,7 @@ fn shown(properties: &Map<String, Value>, name: &str, session: &Session) -> Stri
         Some(Value::Bool(on)) => session.yes_or_no(*on),
         Some(Value::String(text)) if name == "lastUpdate" => match text.starts_with("0001") {
             true => String::new(),
-            false => super::document::local(text),
+            false => session.moment(text),
         },
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),

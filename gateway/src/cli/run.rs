@@ -4,12 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use backend_types::Language;
 use gateway_config::{Loaded, Overrides};
+use words::Cause;
 
 use super::{Failure, Outcome, check};
 use crate::{
     gateway::{self, ChangeError, End, NotStarted, Start},
     hand_over::{self, Inherited},
-    installation,
+    installation, messages,
 };
 
 /// Blocking work of a stopped gateway may finish within this.
@@ -57,7 +58,10 @@ pub(super) fn run(run: Run, data: Option<PathBuf>, language: Language) -> Outcom
     };
     match ran {
         Ok(End::Exit) => Ok(()),
-        Ok(End::Again(sockets)) => Err(Failure::Said(hand_over::exec(sockets).to_string())),
+        Ok(End::Again(sockets)) => Err(Failure::Said(words(
+            &hand_over::exec(sockets).into(),
+            language,
+        ))),
         Err(fault) => Err(Failure::Said(words(&fault, language))),
     }
 }
@@ -70,5 +74,6 @@ fn words(fault: &anyhow::Error, language: Language) -> String {
     if let Some(change) = fault.downcast_ref::<ChangeError>() {
         return change.words(language);
     }
-    format!("{fault:#}")
+    let cause = Cause::of(fault.as_ref()).words(language);
+    messages::text(language, "not-started", &[("cause", &cause)])
 }

@@ -48,7 +48,7 @@ pub(super) fn line(session: &Session) -> Result<String, Failure> {
     let mut line = Vec::new();
     let input = std::io::stdin().lock();
     let read = input.take(LINE_LIMIT).read_until(b'\n', &mut line);
-    read.map_err(|fault| Failure::Said(fault.to_string()))?;
+    read.map_err(|fault| Failure::Said(session.cause(&fault)))?;
     if line.len() as u64 == LINE_LIMIT {
         return Err(session.refuse("secret-too-long", &[]));
     }

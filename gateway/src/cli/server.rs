@@ -74,7 +74,7 @@ fn save(edit: &Edit, patch: ServerPatch, session: &Session) -> Result<ServerRepo
             paste: edit.paste.clone(),
         }
     };
-    let unwritten = |fault: io::Error| by_hand(fault.to_string());
+    let unwritten = |fault: io::Error| by_hand(session.cause(&fault));
     let (file, text) = if session.gateway.is_ours() {
         (edit.file.clone(), edit.text.clone())
     } else {

@@ -12,7 +12,6 @@ use crate::{
         AccountReport, AgreedReport, DatabaseReport, OldClientReport, PageReport, PrintReport,
         RenewalReport, Report, ServerReport, ServiceState, SpokenReport, State, whose,
     },
-    why,
 };
 
 /// As a database's source.
@@ -121,7 +120,7 @@ fn spoken(
             version,
             last_seen,
         } = client;
-        let words = format!("{address}  {version}  {}", why::short(last_seen));
+        let words = format!("{address}  {version}  {}", session.moment(last_seen));
         row("status-tls-old-client", words.into());
     }
     let old = matches!(profile, TlsProfile::Old | TlsProfile::OldForEveryone);
@@ -169,13 +168,14 @@ fn print_renewal(renewal: &RenewalReport, session: &Session) {
         "acme" => "ACME".to_owned(),
         _ => session.say("status-renewal-authority", &[]),
     };
-    let values = [("of", of.as_str()), ("by", &by), ("next", &renewal.next)];
+    let next = session.moment(&renewal.next);
+    let values = [("of", of.as_str()), ("by", &by), ("next", &next)];
     out!("{}", session.say("status-renewal", &values));
     if let Some(needs) = &renewal.needs {
         out!("  ! {needs}");
     }
     if let (Some(cause), Some(at)) = (&renewal.last_failure, &renewal.last_failure_at) {
-        let failures = renewal.failures.to_string();
+        let (at, failures) = (session.moment(at), renewal.failures.to_string());
         let values = [
             ("at", at.as_str()),
             ("cause", cause),
@@ -287,11 +287,8 @@ fn watched(state: &ServiceState, session: &Session, row: &mut impl FnMut(&str, C
         row("status-watched", Cell::new(format!("✗ {fault}"), Tone::Bad));
     }
     if watched.faults.is_empty() {
-        let time = watched.checked.replace('T', " ");
-        let words = session.say(
-            "status-watched-good",
-            &[("time", time.trim_end_matches('Z'))],
-        );
+        let time = session.moment(&watched.checked);
+        let words = session.say("status-watched-good", &[("time", &time)]);
         row("status-watched", words.into());
     }
 }

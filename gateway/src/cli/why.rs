@@ -96,7 +96,7 @@ fn last_success(report: &Report, session: &Session) -> String {
     let Some(success) = &report.last_success else {
         return session.say("why-none", &[]);
     };
-    let time = format!("{} UTC", why::short(&success.time));
+    let time = session.moment(&success.time);
     let user = success.user.as_deref();
     let key = match user {
         Some(_) => "why-last-success-user",
@@ -153,7 +153,7 @@ fn refusals(report: &Report, session: &Session) -> Table {
         request_id,
     } in &report.refusals
     {
-        let [last, times, since] = cells(when);
+        let [last, times, since] = cells(when, session);
         let status = status.map(|status| status.to_string());
         let database = database.as_ref().map(|id| report.name(id));
         table.row([
@@ -178,7 +178,7 @@ fn handshakes_failed(handshakes: &[HandshakeFailed], session: &Session) -> Table
     ];
     let mut table = Table::with_head(heads.map(|key| session.say(key, &[])));
     for failed in handshakes {
-        let [last, times, since] = cells(&failed.when);
+        let [last, times, since] = cells(&failed.when, session);
         let reason = why::reason(&failed.reason, session.language);
         let details = [failed.called.as_deref(), failed.offered.as_deref()];
         let details: Vec<&str> = details.into_iter().flatten().collect();
@@ -192,14 +192,14 @@ fn handshakes_failed(handshakes: &[HandshakeFailed], session: &Session) -> Table
 }
 
 /// Last, times, and since when if more than one.
-fn cells(when: &When) -> [Cell; 3] {
+fn cells(when: &When, session: &Session) -> [Cell; 3] {
     let since = if when.times > 1 {
-        why::short(&when.first)
+        session.moment(&when.first)
     } else {
         String::new()
     };
     [
-        why::short(&when.last).into(),
+        session.moment(&when.last).into(),
         when.times.to_string().into(),
         since.into(),
     ]

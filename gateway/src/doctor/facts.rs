@@ -14,6 +14,7 @@ use backend_types::{Language, Mode};
 use gateway_certificates::{Name, Store, names};
 use gateway_config::{Account, Backend, Config, Finding, SharedAccount};
 use gateway_policy::address_list::{ListLine, wide_lines};
+use words::Cause;
 
 use crate::{
     certificates, messages, renewal,
@@ -131,12 +132,23 @@ impl Facts {
                 .as_ref()
                 .map(|report| reached(report, &own, language))
                 .unwrap_or_default(),
-            resolved: report.as_ref().map(resolved).unwrap_or_default(),
-            behind: good.map(|config| behind(config, &own)).unwrap_or_default(),
+            resolved: report
+                .as_ref()
+                .map(|report| resolved(report, language))
+                .unwrap_or_default(),
+            behind: good
+                .map(|config| behind(config, &own, language))
+                .unwrap_or_default(),
             private: private(data, &file, good),
             renewals: renewals(report.as_ref(), data, language),
-            lists: report.as_ref().map(lists).unwrap_or_default(),
-            copies: report.as_ref().map(copies).unwrap_or_default(),
+            lists: report
+                .as_ref()
+                .map(|report| lists(report, language))
+                .unwrap_or_default(),
+            copies: report
+                .as_ref()
+                .map(|report| copies(report, language))
+                .unwrap_or_default(),
             report,
             language,
             file,
@@ -192,7 +204,7 @@ pub(super) fn reached(report: &Report, own: &[IpAddr], language: Language) -> Ve
                 scope.spawn(move || Reached {
                     fault: TcpStream::connect_timeout(&address, CONNECT_LIMIT)
                         .err()
-                        .map(|fault| fault.to_string()),
+                        .map(|fault| Cause::of(&fault).words(language)),
                     port,
                     address,
                 })
@@ -239,7 +251,7 @@ pub(super) fn named_ports(report: &Report, language: Language) -> Vec<NamedPort<
 }
 
 /// The DNS names by which terminals may call us; not those that only this machine knows.
-fn resolved(report: &Report) -> Vec<Resolved> {
+fn resolved(report: &Report, language: Language) -> Vec<Resolved> {
     let certificates = report.databases.iter().flat_map(|one| &one.certificates);
     let server = report.server.iter().flat_map(|server| &server.certificates);
     let names = certificates.chain(server).flat_map(|one| &one.names);
@@ -253,14 +265,14 @@ fn resolved(report: &Report) -> Vec<Resolved> {
     names
         .into_iter()
         .map(|name| Resolved {
-            addresses: resolve(&name),
+            addresses: resolve(&name).map_err(|fault| Cause::of(&fault).words(language)),
             name,
         })
         .collect()
 }
 
 /// The system's resolver has no limit of its own worth waiting for.
-fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
+fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
     let (tell, told) = mpsc::channel();
     let asked = name.to_owned();
     std::thread::spawn(move || {
@@ -269,12 +281,12 @@ fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
         drop(tell.send(found.map(|all| all.map(|one| one.ip()).collect::<Vec<_>>())));
     });
     match told.recv_timeout(ANSWER_LIMIT) {
-        Ok(found) => found.map_err(|fault| fault.to_string()),
-        Err(_silent) => Err(format!("no answer within {} s", ANSWER_LIMIT.as_secs())),
+        Ok(found) => found,
+        Err(_silent) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-fn behind(config: &Config, own: &[IpAddr]) -> Vec<Behind> {
+fn behind(config: &Config, own: &[IpAddr], language: Language) -> Vec<Behind> {
     let shared = matches!(config.account, SharedAccount::Own(_));
     let mut all = Vec::new();
     for database in &config.databases {
@@ -290,24 +302,27 @@ fn behind(config: &Config, own: &[IpAddr]) -> Vec<Behind> {
         all.push(("backend".to_owned(), remote.url.server().clone(), false));
     }
     let all = all.into_iter().map(|(database, server, sent)| {
-        let asked = ask(server.host(), server.port());
+        let asked = ask(server.host(), server.port())
+            .map_err(|fault| Cause::of(&fault).words(language))
+            .and_then(|(ip, head)| match head.starts_with("HTTP/1.") {
+                true => Ok((ip, ahead(&head))),
+                false => Err(messages::text(language, "doctor-no-http", &[])),
+            });
         let elsewhere = asked.as_ref().is_ok_and(|(ip, _)| !own.contains(ip));
         Behind {
             database,
             address: server.authority(),
-            ahead: asked
-                .map(|(_, ahead)| ahead)
-                .map_err(|fault| fault.to_string()),
+            ahead: asked.map(|(_, ahead)| ahead),
             account_in_clear: sent && elsewhere,
         }
     });
     all.collect()
 }
 
-/// Any answer of HTTP will do; where it comes from, and what it says of the time.
-fn ask(host: &str, port: u16) -> io::Result<(IpAddr, Option<i64>)> {
-    let found = resolve(host).map_err(io::Error::other)?;
-    let ip = *found.first().ok_or(io::ErrorKind::NotFound)?;
+/// Where an answer comes from, and its head.
+fn ask(host: &str, port: u16) -> io::Result<(IpAddr, String)> {
+    let found = resolve(host)?;
+    let ip = *found.first().ok_or(io::ErrorKind::HostUnreachable)?;
     let mut stream = TcpStream::connect_timeout(&SocketAddr::new(ip, port), CONNECT_LIMIT)?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
     stream.set_write_timeout(Some(ANSWER_LIMIT))?;
@@ -323,19 +338,17 @@ fn ask(host: &str, port: u16) -> io::Result<(IpAddr, Option<i64>)> {
             break;
         }
     }
-    let head = String::from_utf8_lossy(&head);
-    if !head.starts_with("HTTP/1.") {
-        return Err(io::Error::other("it does not answer in HTTP"));
-    }
+    Ok((ip, String::from_utf8_lossy(&head).into_owned()))
+}
+
+/// What the head of an answer says of the time, against ours.
+fn ahead(head: &str) -> Option<i64> {
     let date = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("date").then_some(value.trim())
     });
-    let theirs = date.and_then(|date| httpdate::parse_http_date(date).ok());
-    Ok((
-        ip,
-        theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now())),
-    ))
+    let theirs = httpdate::parse_http_date(date?).ok()?;
+    Some(seconds(theirs) - seconds(SystemTime::now()))
 }
 
 fn seconds(time: SystemTime) -> i64 {
@@ -422,7 +435,7 @@ fn holds_secret(path: &Path) -> bool {
             || name.starts_with("request-"))
 }
 
-fn lists(report: &Report) -> Vec<List> {
+fn lists(report: &Report, language: Language) -> Vec<List> {
     let mut lists = Vec::new();
     for database in &report.databases {
         for name in ["whitelist.dat", "blacklist.dat"] {
@@ -430,7 +443,7 @@ fn lists(report: &Report) -> Vec<List> {
             let wide = match std::fs::read(&file) {
                 Ok(bytes) => Ok(wide_lines(&bytes, WIDE_LINES)),
                 Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
-                Err(fault) => Err(fault.to_string()),
+                Err(fault) => Err(Cause::of(&fault).words(language)),
             };
             lists.push(List {
                 database: database.name.clone(),
@@ -443,11 +456,11 @@ fn lists(report: &Report) -> Vec<List> {
     lists
 }
 
-fn copies(report: &Report) -> Vec<Copies> {
+fn copies(report: &Report, language: Language) -> Vec<Copies> {
     let kept = report.databases.iter().filter_map(|database| {
         let folder = database.backup_folder.clone()?;
         (database.backups == Some(true)).then(|| Copies {
-            newest: newest(&folder),
+            newest: newest(&folder).map_err(|fault| Cause::of(&fault).words(language)),
             database: database.name.clone(),
             folder,
         })
@@ -456,11 +469,11 @@ fn copies(report: &Report) -> Vec<Copies> {
 }
 
 /// Of the files in a folder, which may be missing until the first.
-fn newest(folder: &Path) -> Result<Option<i64>, String> {
+fn newest(folder: &Path) -> io::Result<Option<i64>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(fault) => return Err(fault.to_string()),
+        Err(fault) => return Err(fault),
     };
     let times = entries.flatten().filter_map(|entry| {
         let changed = entry.metadata().ok()?.modified().ok()?;

@@ -11,7 +11,8 @@ use super::{
     facts::{Behind, Facts, Kind, List, Private, Resolved, named_ports},
 };
 use crate::{
-    certificates::{self, Origin},
+    certificates::Origin,
+    messages,
     status::{self, CertificateReport, DatabaseReport, Report, ServiceState},
 };
 
@@ -66,7 +67,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         let name = copies.database.as_str();
         let finding = match &copies.newest {
             Ok(Some(newest)) => {
-                let newest = certificates::day(*newest);
+                let newest = messages::moment(*newest, facts.language);
                 let values = [("database", name), ("newest", &newest)];
                 Finding::new("copies", Good, &values)
             }

@@ -112,7 +112,8 @@ impl World {
                         away = true;
                         tracing::error!(%fault, "the backend is away; its last directory stays in force");
                     }
-                    self.backend_told(|state| state.fault = Some(fault.to_string()));
+                    let language = self.shared.language();
+                    self.backend_told(|state| state.fault = Some(fault.words(language)));
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
             }

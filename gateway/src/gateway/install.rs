@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use gateway_certificates::{Authority, Certificate, Plan, Slot, Store, StoreError, devices::Trust};
+use gateway_certificates::{
+    Authority, Certificate, Plan, Slot, Store, StoreError, authority::AuthorityError,
+    devices::Trust,
+};
 use gateway_config::CertificatePair;
 
 use super::world::{ChangeError, World};
@@ -63,10 +66,14 @@ impl World {
     /// read lets no device in.
     pub(crate) async fn trust_changed(&self) {
         let authority = self.authority();
+        let file = authority.folder().to_owned();
         let read = tokio::task::spawn_blocking(move || authority.trust()).await;
-        let trust = read.unwrap_or_else(|broken| Trust::unreadable(broken.to_string()));
+        let trust = read.unwrap_or_else(|broken| {
+            let source = broken.into();
+            Trust::unreadable(AuthorityError::File { file, source })
+        });
         if let Some(fault) = &trust.fault {
-            tracing::error!(fault, "no client certificate is taken");
+            tracing::error!(%fault, "no client certificate is taken");
         }
         let trust = Arc::new(trust);
         let before = self.shared.trust.swap(Arc::clone(&trust));

@@ -15,7 +15,7 @@ use gateway_policy::{
     admit::Blacklist,
 };
 
-use super::{Kind, ListFolder, SIZE_LIMIT, Stamp, entries, read, rest};
+use super::{FileFault, Kind, ListFolder, SIZE_LIMIT, Stamp, entries, read, rest};
 use crate::files;
 
 /// Lines that `list show` gives at once.
@@ -29,7 +29,7 @@ pub(crate) struct Shown {
     pub(crate) file: PathBuf,
     /// In force.
     pub(crate) entries: usize,
-    pub(crate) fault: Option<String>,
+    pub(crate) fault: Option<FileFault>,
     pub(crate) lines: Vec<String>,
     pub(crate) count: usize,
 }
@@ -89,7 +89,7 @@ impl ListFolder {
     }
 
     /// What keeps the file from being in force.
-    pub(crate) fn fault(&self, kind: Kind) -> Option<String> {
+    pub(crate) fn fault(&self, kind: Kind) -> Option<FileFault> {
         let mut watched = self.lock();
         kind.of(&mut watched).fault.clone()
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use backend_types::TlsProfile;
 use gateway_certificates::chain::Trust;
+use words::Cause;
 
 use super::probe::{Client, ProbeFault};
 use crate::messages::{self, Language};
@@ -17,18 +18,18 @@ pub(super) enum Outcome {
     },
     /// The handshake failed.
     Refused {
-        cause: String,
+        cause: Cause,
     },
     Unreachable {
-        cause: String,
+        cause: Cause,
     },
 }
 
 impl From<ProbeFault> for Outcome {
     fn from(fault: ProbeFault) -> Self {
-        let cause = fault.to_string();
+        let cause = Cause::of(&fault);
         match fault {
-            ProbeFault::Unreachable(_) | ProbeFault::TimedOut => Self::Unreachable { cause },
+            ProbeFault::Unreachable(_) => Self::Unreachable { cause },
             ProbeFault::Refused(_) | ProbeFault::NoCertificate | ProbeFault::Setup(_) => {
                 Self::Refused { cause }
             }
@@ -40,11 +41,11 @@ impl From<ProbeFault> for Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     Unreachable {
-        cause: String,
+        cause: Cause,
     },
     Refused {
         client: Client,
-        cause: String,
+        cause: Cause,
     },
     /// The certificate is another than the one that was last installed.
     OtherCertificate {
@@ -122,16 +123,24 @@ pub(super) fn judge(
 
 impl Finding {
     pub(crate) fn words(&self, language: Language) -> String {
+        self.told(language, |cause| cause.words(language))
+    }
+
+    fn told(&self, language: Language, of_cause: impl Fn(&Cause) -> String) -> String {
         let client_of = |client: Client| {
             let key = format!("watchdog-client-{}", client.word());
             messages::text(language, &key, &[])
         };
         match self {
             Self::Unreachable { cause } => {
-                messages::text(language, "watchdog-unreachable", &[("cause", cause)])
+                let values = [("cause", &*of_cause(cause))];
+                messages::text(language, "watchdog-unreachable", &values)
             }
             Self::Refused { client, cause } => {
-                let values = [("client", &*client_of(*client)), ("cause", cause)];
+                let values = [
+                    ("client", &*client_of(*client)),
+                    ("cause", &of_cause(cause)),
+                ];
                 messages::text(language, "watchdog-refused", &values)
             }
             Self::OtherCertificate { client, thumbprint } => {
@@ -147,15 +156,17 @@ impl Finding {
     }
 }
 
-/// For the log.
+/// For the log: with causes as the system has them.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words(Language::En))
+        f.write_str(&self.told(Language::En, ToString::to_string))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn served(thumbprint: &str) -> Outcome {
@@ -164,10 +175,13 @@ mod tests {
         }
     }
 
+    fn of_kind(kind: io::ErrorKind) -> Cause {
+        io::Error::from(kind).into()
+    }
+
     fn refused() -> Outcome {
-        Outcome::Refused {
-            cause: "alert".to_owned(),
-        }
+        let cause = of_kind(io::ErrorKind::ConnectionReset);
+        Outcome::Refused { cause }
     }
 
     fn good() -> Vec<(Client, Outcome)> {
@@ -234,11 +248,11 @@ mod tests {
             thumbprint: "C".to_owned(),
         };
         assert_eq!(with(2, served("C")), [other]);
-        let cause = "alert".to_owned();
+        let cause = of_kind(io::ErrorKind::ConnectionReset);
         let client = Client::Current;
         assert_eq!(with(0, refused()), [Finding::Refused { client, cause }]);
         assert_eq!(with(3, served("A")), [Finding::OldTlsSpoken]);
-        let cause = || "refused".to_owned();
+        let cause = || of_kind(io::ErrorKind::ConnectionRefused);
         let gone = Outcome::Unreachable { cause: cause() };
         assert_eq!(with(1, gone), [Finding::Unreachable { cause: cause() }]);
         let trust = Trust::Missing {
@@ -253,7 +267,7 @@ mod tests {
     fn every_finding_and_client_has_words_in_both_languages() {
         let one_of_each = [
             Finding::Unreachable {
-                cause: "x".to_owned(),
+                cause: of_kind(io::ErrorKind::TimedOut),
             },
             Finding::ChainIncomplete {
                 issuer: "x".to_owned(),
@@ -262,7 +276,7 @@ mod tests {
             Finding::OldTlsSpoken,
         ];
         let of_clients = Client::ALL.into_iter().flat_map(|client| {
-            let (cause, thumbprint) = ("x".to_owned(), "x".to_owned());
+            let (cause, thumbprint) = (of_kind(io::ErrorKind::TimedOut), "x".to_owned());
             [
                 Finding::Refused { client, cause },
                 Finding::OtherCertificate { client, thumbprint },

@@ -47,11 +47,9 @@ pub(super) struct Sent {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProbeFault {
     #[error("not reached: {0}")]
-    Unreachable(io::Error),
-    #[error("no answer within {} s", LIMIT.as_secs())]
-    TimedOut,
+    Unreachable(#[source] io::Error),
     #[error("{0}")]
-    Refused(openssl::ssl::Error),
+    Refused(#[source] openssl::ssl::Error),
     #[error("no certificate came")]
     NoCertificate,
     #[error("{0}")]
@@ -120,7 +118,7 @@ pub(super) async fn dial(
 ) -> Result<Sent, ProbeFault> {
     let ssl = client.ssl(called)?;
     let dialled = timeout(LIMIT, shake(probes, address, client, ssl)).await;
-    dialled.map_err(|_elapsed| ProbeFault::TimedOut)?
+    dialled.map_err(|elapsed| ProbeFault::Unreachable(elapsed.into()))?
 }
 
 async fn shake(

@@ -17,6 +17,7 @@ mod account;
 mod acme;
 mod addresses;
 mod authority;
+mod causes;
 mod certificate_damage;
 mod certificate_files;
 mod certificate_page;

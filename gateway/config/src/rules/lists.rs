@@ -33,7 +33,7 @@ fn read(path: &Path, at: &View<'_>, findings: &mut Findings) -> Option<AddressLi
             },
         },
         Err(error) => {
-            let reason = error.to_string();
+            let reason = error.into();
             Cause::ListUnreadable { file, reason }
         }
     };

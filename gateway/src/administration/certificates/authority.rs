@@ -3,6 +3,7 @@
 //! The key leaves in two steps: it is given out, and forgotten only when the command line says that
 //! it lies on a disk elsewhere.
 
+use ::words::Cause;
 use backend_types::Language;
 use gateway_certificates::{
     KeyKind, Name, Plan, Slot, Store,
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{Changed, words::Speaker};
 use crate::{
     administration::{Administration, Refused, blocking},
-    certificates::day,
+    certificates::{day, store_words},
 };
 
 /// No `Debug`: it may hold the root's key, encrypted.
@@ -250,7 +251,7 @@ pub(super) fn decoded(base64: &str) -> Result<Zeroizing<Vec<u8>>, AuthorityError
 }
 
 impl Speaker {
-    /// With the way out; what only an engineer can mend stays English.
+    /// With the way out.
     pub(in crate::administration) fn authority(self, fault: &AuthorityError) -> Refused {
         let disk = match fault {
             AuthorityError::Store(fault) => return self.store(fault),
@@ -295,13 +296,25 @@ impl Speaker {
             | AuthorityError::File { .. }
             | AuthorityError::OpenSsl(_)
             | AuthorityError::Pair(_)
-            | AuthorityError::Store(_) => ("authority-failed", vec![("cause", fault.to_string())]),
+            | AuthorityError::Store(_) => ("authority-failed", vec![("cause", self.failed(fault))]),
         };
         let values: Vec<(&'static str, &str)> = values
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         self.refuse(code, &values)
+    }
+
+    /// The disk's or OpenSSL's.
+    fn failed(self, fault: &AuthorityError) -> String {
+        match fault {
+            AuthorityError::File { file, source } => {
+                let cause = Cause::of(source).words(self.0);
+                format!("{}: {cause}", file.display())
+            }
+            AuthorityError::Store(fault) => store_words(fault, self.0),
+            other => Cause::of(other).words(self.0),
+        }
     }
 }
 

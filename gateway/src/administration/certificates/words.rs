@@ -9,7 +9,7 @@ use backend_types::Language;
 use gateway_certificates::{Fault, Name, StoreError, judge::Note};
 use http::StatusCode;
 
-use crate::{administration::Refused, certificates::day, gateway::InstallError, messages};
+use crate::{administration::Refused, certificates, gateway::InstallError, messages};
 
 /// In the language of who asks.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ impl Speaker {
     }
 
     pub(in crate::administration) fn fault(self, fault: &Fault) -> Refused {
-        let values = values(fault);
+        let values = values(fault, self.0);
         let values: Vec<(&'static str, &str)> = values
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -52,13 +52,16 @@ impl Speaker {
         self.fault(fault).message
     }
 
-    /// The disk's or OpenSSL's: an engineer's, where it is not the disk's alone.
+    /// The disk's or OpenSSL's.
     pub(in crate::administration) fn store(self, fault: &StoreError) -> Refused {
         let disk = match fault {
             StoreError::File { file, source } => self.disk(file, source),
             _ => None,
         };
-        disk.unwrap_or_else(|| self.refuse("store", &[("cause", &fault.to_string())]))
+        disk.unwrap_or_else(|| {
+            let cause = certificates::store_words(fault, self.0);
+            self.refuse("store", &[("cause", &cause)])
+        })
     }
 
     /// What whoever administers the machine mends.
@@ -90,8 +93,9 @@ impl Speaker {
     }
 }
 
-fn values(fault: &Fault) -> Vec<(&'static str, String)> {
+fn values(fault: &Fault, language: Language) -> Vec<(&'static str, String)> {
     let holder = |holder: &String| ("holder", holder.clone());
+    let day = |seconds: i64| messages::moment(seconds, language);
     match fault {
         Fault::TooLarge { file }
         | Fault::TooSlow { file }
@@ -246,7 +250,7 @@ mod tests {
             for fault in one_of_each() {
                 let Refused { code, message, .. } = Speaker(language).fault(&fault);
                 assert_eq!(code, format!("cert-{}", fault.code()));
-                for (name, value) in values(&fault) {
+                for (name, value) in values(&fault, language) {
                     assert!(message.contains(&value), "{code}: {name} in {message}");
                 }
                 assert!(!message.contains("cert-refused"), "{code}: {message}");

@@ -99,10 +99,7 @@ fn once_each<T: PartialEq>(all: Vec<T>) -> Vec<T> {
 /// Those in a file of any format, as PEM.
 fn certificates(file: &Path, session: &Session) -> Result<String, Failure> {
     let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|fault| {
-        let values = [("file", name.as_str()), ("cause", &fault.to_string())];
-        session.refuse("cert-file-unreadable", &values)
-    })?;
+    let bytes = fs::read(file).map_err(|fault| session.unreadable(file, &fault))?;
     let found = read(&[Given::new(&name, bytes)], None);
     let found = found.map(|found| found.certificates);
     let found = found.and_then(|found| match found.is_empty() {
@@ -116,7 +113,7 @@ fn certificates(file: &Path, session: &Session) -> Result<String, Failure> {
     let pem = found.iter().map(|one| one.to_pem());
     let pem: Vec<Vec<u8>> = pem
         .collect::<Result<_, _>>()
-        .map_err(|fault| Failure::Said(fault.to_string()))?;
+        .map_err(|fault| Failure::Said(session.cause(&fault)))?;
     Ok(String::from_utf8_lossy(&pem.concat()).into_owned())
 }
 

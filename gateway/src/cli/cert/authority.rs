@@ -55,7 +55,7 @@ impl Authority {
         let mut issued: Issued = session.gateway.post(&path, &wish)?;
         if let (Some(elsewhere), Some(key)) = (elsewhere, issued.root_key.take()) {
             let bytes = openssl::base64::decode_block(&key);
-            let bytes = bytes.map_err(|fault| Failure::Said(fault.to_string()))?;
+            let bytes = bytes.map_err(|fault| Failure::Said(session.cause(&fault)))?;
             elsewhere.keep(&bytes, session)?;
             let away = KeyAway { root_key: key };
             issued.root = session.gateway.post("/authority/key-away", &away)?;
@@ -82,7 +82,7 @@ fn print_root(root: &RootReport, session: &Session) {
     let mut row = |name: &str, value: Cell| table.field(format!("  {}", say(name)), value);
     row("status-certificate", root.file.as_str().into());
     row("status-holder", root.holder.as_str().into());
-    row("status-expires", root.expires.as_str().into());
+    row("status-expires", session.moment(&root.expires).into());
     if !root.constraints.is_empty() {
         row("cert-root-constraints", root.constraints.join(", ").into());
     }
@@ -102,14 +102,14 @@ fn print_root(root: &RootReport, session: &Session) {
 /// The root's key where it was moved to, as it is sent.
 pub(super) fn root_key(file: Option<&Path>, session: &Session) -> Result<Option<String>, Failure> {
     let read = |file: &Path| {
-        let bytes = fs::read(file).map_err(|fault| unusable(file, &fault, session))?;
+        let bytes = fs::read(file).map_err(|fault| session.unreadable(file, &fault))?;
         Ok(openssl::base64::encode_block(&bytes))
     };
     file.map(read).transpose()
 }
 
-fn unusable(file: &Path, fault: &io::Error, session: &Session) -> Failure {
-    let (file, cause) = (file.display().to_string(), fault.to_string());
+fn unwritable(file: &Path, fault: &io::Error, session: &Session) -> Failure {
+    let (file, cause) = (file.display().to_string(), session.cause(fault));
     let values = [("file", file.as_str()), ("cause", &cause)];
     if fault.kind() == io::ErrorKind::AlreadyExists {
         return session.refuse("cert-file-there", &values[..1]);
@@ -132,7 +132,7 @@ impl NewFile {
             .mode(0o600)
             .open(path);
         Ok(Self {
-            file: file.map_err(|fault| unusable(path, &fault, session))?,
+            file: file.map_err(|fault| unwritable(path, &fault, session))?,
             path: path.to_owned(),
             kept: false,
         })
@@ -145,7 +145,7 @@ impl NewFile {
         let folder = self.path.parent().filter(|one| *one != Path::new(""));
         let folder = folder.unwrap_or(Path::new("."));
         let written = written.and_then(|()| fs::File::open(folder)?.sync_all());
-        written.map_err(|fault| unusable(&self.path, &fault, session))?;
+        written.map_err(|fault| unwritable(&self.path, &fault, session))?;
         self.kept = true;
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Device {
                 };
                 let made: DeviceMade = session.gateway.post("/devices", &wish)?;
                 let pfx = openssl::base64::decode_block(&made.pfx);
-                let pfx = pfx.map_err(|fault| Failure::Said(fault.to_string()))?;
+                let pfx = pfx.map_err(|fault| Failure::Said(session.cause(&fault)))?;
                 file.keep(&pfx, session)?;
                 let added = Added {
                     device: made.device,
@@ -106,7 +106,7 @@ fn print_added(added: &Added, session: &Session) {
     let values = [
         ("name", added.device.name.as_str()),
         ("file", &file),
-        ("expires", &added.device.expires),
+        ("expires", &session.moment(&added.device.expires)),
     ];
     out!("{}", session.say("device-added", &values));
     let password = Tone::Strong.paint(&added.password, session.colour);
@@ -131,7 +131,7 @@ fn print(devices: &[DeviceReport], session: &Session) {
     for device in devices {
         let state = match (&device.revoked, device.days_left < 0) {
             (Some(at), _) => Cell::new(
-                session.say("device-state-revoked", &[("at", at)]),
+                session.say("device-state-revoked", &[("at", &session.moment(at))]),
                 Tone::Bad,
             ),
             (None, true) => Cell::new(say("device-state-ended"), Tone::Bad),
@@ -140,8 +140,8 @@ fn print(devices: &[DeviceReport], session: &Session) {
         table.row([
             device.name.as_str().into(),
             state,
-            device.issued.as_str().into(),
-            device.expires.as_str().into(),
+            session.moment(&device.issued).into(),
+            session.moment(&device.expires).into(),
             device.serial.as_str().into(),
         ]);
     }

@@ -36,7 +36,7 @@ impl Page {
         };
         let name = file.display().to_string();
         fs::write(&file, &made.html).map_err(|fault| {
-            let cause = fault.to_string();
+            let cause = session.cause(&fault);
             session.refuse(
                 "cert-page-not-written",
                 &[("file", &name), ("cause", &cause)],
