@@ -297,16 +297,18 @@ fn whoever_speaks_no_tls_is_told_apart_and_noise_is_counted_and_not_logged() {
     visited.told("127.0.9.2", "closed-at-once");
     send(3, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     visited.logged("127.0.9.3", "client-gone", &["\"TLS 1.2\""]);
-    let counted = |reason: &str| {
-        let counted = format!("handshakes_failed_total{{database=\"a\",reason=\"{reason}\"}} 1");
+    let counted = |reason: &str, times: u32| {
+        let counted =
+            format!("handshakes_failed_total{{database=\"a\",reason=\"{reason}\"}} {times}\n");
         eventually(DEADLINE, reason, || {
             visited.metrics().contains(&counted).then_some(())
         });
     };
+    counted("garbage", 1);
     send(4, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    counted("plain-http");
+    counted("plain-http", 1);
     send(5, b"\x80\x2e\x01\x41\x42");
-    counted("garbage");
+    counted("garbage", 2);
     let log = visited.house.log();
     assert!(
         !log.contains("garbage") && !log.contains("closed-at-once"),
