@@ -275,7 +275,7 @@ mod tests {
             request.id
         });
         let file = |id| store.request_file(&slot, id);
-        let text = fs::read_to_string(file(&cut)).unwrap();
+        let text = fs::read(file(&cut)).unwrap();
         fs::write(file(&cut), &text[..text.len() / 2]).unwrap();
         let text = fs::read_to_string(file(&keyless)).unwrap();
         fs::write(file(&keyless), text.replace("PRIVATE", "PUBLIC")).unwrap();

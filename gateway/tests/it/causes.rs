@@ -87,7 +87,7 @@ fn why_a_gateway_does_not_start_is_told_in_russian_to_the_end() {
     );
     fs::create_dir_all(data.join("sessions.redb")).unwrap();
     let yaml = format!(
-        "data: {}\nlisten: 127.0.0.1\nserver: off\nbackend: embedded\n",
+        "data: {}\nlisten: 127.0.0.1\nserver: {{port: 0, https: false}}\nbackend: embedded\n",
         data.display()
     );
     fs::write(&config, yaml).unwrap();

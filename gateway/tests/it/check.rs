@@ -173,7 +173,7 @@ fn an_end_that_is_near_is_a_warning_and_a_pair_that_nobody_serves_is_none() {
     };
     let only = only.as_str().unwrap();
     assert!(
-        only.contains(CHAIN) && only.contains("осталось дней: "),
+        only.contains(CHAIN) && only.contains("истекает через"),
         "{only}"
     );
     let strict = checked(&[], &desk.write(""), &["--strict"]);
