@@ -147,7 +147,10 @@ pub(crate) async fn fill(storage: &Storage, hasher: &Hasher) -> Result<FirstStar
                     template.fill(connection).await?;
                     goods_and_documents(connection, plan, now).await?;
                 }
-                writer.bump_revision().await?;
+                let ids = filled
+                    .iter()
+                    .map(|(_, database, _)| database.id.to_string());
+                writer.bump_revision(ids).await?;
                 Ok::<(), StorageError>(())
             })
         })

@@ -3,13 +3,17 @@
 //! Changes are applied to the list of databases in memory first and the whole list is checked
 //! then, so two databases can swap ports, and a clash names the database that holds the port.
 
-use std::collections::{HashMap, HashSet};
+mod feed;
 
-use backend_types::{
-    Account, Change, Changed, Changes, Database, DatabaseId, Directory, HttpServer, Role, User,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
+
+use backend_types::{Account, Change, Changes, DatabaseId, HttpServer, MadeUser, Role, User};
 use sqlx::SqliteConnection;
 
+pub(crate) use self::feed::{Feed, Snapshot};
 use crate::{
     api::{check_name, error::ApiError, user_groups},
     messages::Message,
@@ -25,29 +29,6 @@ use crate::{
 
 /// In characters.
 const LONGEST_COMMENT: usize = 4000;
-
-/// The directory as this connection sees it; inside a transaction it is consistent.
-pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Directory, StorageError> {
-    let revision = stored::revision(connection).await?;
-    let databases = stored::databases(connection).await?;
-    let groups = entities::of_all_databases(connection, EntitySet::UserGroups).await?;
-    let mut users = users::of_all_databases(connection).await?;
-    let databases = databases.into_iter().map(|database| {
-        let id = database.id.as_str();
-        let groups = groups.get(id).map_or(&[][..], Vec::as_slice);
-        let users = users.remove(id).unwrap_or_default();
-        Database {
-            users: material(groups, users),
-            id: database.id,
-            settings: database.settings,
-            index_key: database.index_key,
-        }
-    });
-    Ok(Directory {
-        revision,
-        databases: databases.collect(),
-    })
-}
 
 async fn login_material(
     connection: &mut SqliteConnection,
@@ -90,12 +71,13 @@ pub(crate) async fn has_administrator(
     Ok(users.iter().any(|user| user.role == Role::Administrator))
 }
 
-/// All changes or none.
+/// All changes or none: the new directory, and who was made with it.
 pub(crate) async fn change(
     storage: &Storage,
+    feed: &Arc<Feed>,
     hasher: &Hasher,
     changes: Changes,
-) -> Result<Changed, ApiError> {
+) -> Result<(Snapshot, Vec<MadeUser>), ApiError> {
     // Hashing is slow: it is done before the transaction begins.
     let mut templates = HashMap::new();
     for change in &changes.changes {
@@ -103,44 +85,48 @@ pub(crate) async fn change(
             templates.insert(id.clone(), Template::make(hasher, id.clone()).await?);
         }
     }
+    let feed = Arc::clone(feed);
     storage
-        .write(move |writer| Box::pin(apply(writer, changes, templates)))
+        .write(move |writer| {
+            Box::pin(async move { apply(writer, &feed, changes, templates).await })
+        })
         .await
 }
 
 async fn apply(
     writer: &mut Writer,
+    feed: &Feed,
     changes: Changes,
     mut templates: HashMap<DatabaseId, Template>,
-) -> Result<Changed, ApiError> {
-    let revision = stored::revision(&mut writer.connection).await?;
+) -> Result<(Snapshot, Vec<MadeUser>), ApiError> {
+    let now = feed.seen_by(&mut writer.connection).await?;
+    let revision = now.revision;
     if changes.revision.is_some_and(|wanted| wanted != revision) {
         let message = Message::new("revision-moved").with("revision", revision);
         return Err(ApiError::conflict(message));
     }
-    let before = stored::databases(&mut writer.connection).await?;
+    let before: Vec<StoredDatabase> = now.databases().cloned().collect();
     let after = changed_databases(&before, changes.changes, &templates)?;
 
-    for database in &before {
-        let kept = after
-            .iter()
-            .any(|other| other.id == database.id && other.index_key == database.index_key);
-        if !kept {
-            stored::delete(&mut writer.connection, &database.id).await?;
-        }
+    let mut changed = Vec::new();
+    let (was, is) = (by_id(&before), by_id(&after));
+    let kept = |one: &StoredDatabase| {
+        let other = is.get(&one.id);
+        other.is_some_and(|other| other.index_key == one.index_key)
+    };
+    for database in before.iter().filter(|one| !kept(one)) {
+        stored::delete(&mut writer.connection, &database.id).await?;
+        changed.push(database.id.to_string());
     }
     let mut made = Vec::new();
-    // Only what is changed: the others are stored so, and have their administrators.
-    let unchanged: HashMap<&DatabaseId, &StoredDatabase> =
-        before.iter().map(|one| (&one.id, one)).collect();
     for database in &after {
-        if unchanged.get(&database.id) == Some(&database) {
+        let old = was.get(&database.id).copied();
+        // The others are stored so, and have their administrators.
+        if old == Some(database) {
             continue;
         }
         stored::put(&mut writer.connection, database).await?;
-        let added = !before
-            .iter()
-            .any(|other| other.index_key == database.index_key);
+        let added = old.is_none_or(|old| old.index_key != database.index_key);
         if added && let Some(template) = templates.remove(&database.id) {
             template.fill(&mut writer.connection).await?;
             made.extend(template.made);
@@ -150,10 +136,15 @@ async fn apply(
         {
             return Err(ApiError::bad_request(Message::new("no-administrator")));
         }
+        changed.push(database.id.to_string());
     }
-    writer.bump_revision().await?;
-    let directory = snapshot(&mut writer.connection).await?;
-    Ok(Changed { directory, made })
+    writer.bump_revision(changed).await?;
+    let directory = feed.seen_by(&mut writer.connection).await?;
+    Ok((directory, made))
+}
+
+fn by_id(databases: &[StoredDatabase]) -> HashMap<&DatabaseId, &StoredDatabase> {
+    databases.iter().map(|one| (&one.id, one)).collect()
 }
 
 /// The databases after all changes, checked as a whole.
@@ -196,8 +187,8 @@ fn changed_databases(
         }
     }
     // Whoever stays as he was holds his port; it is the changed one who is told of him.
-    let changed = |database: &StoredDatabase| !before.contains(database);
-    after.sort_by_key(changed);
+    let was = by_id(before);
+    after.sort_by_cached_key(|database| was.get(&database.id) != Some(&database));
     check(&after)?;
     Ok(after)
 }

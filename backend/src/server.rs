@@ -15,7 +15,7 @@ use axum::{
 use backend_types::{Changes, Language, header};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT_LANGUAGE, CONNECTION},
+    header::{ACCEPT_LANGUAGE, CONNECTION, CONTENT_TYPE},
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -36,7 +36,8 @@ use tokio::{
 use crate::{
     api::{self, error::ApiError},
     backups::Backups,
-    directory, identity,
+    directory::{self, Feed},
+    identity,
     messages::Message,
     secrets::Hasher,
     storage::Storage,
@@ -80,6 +81,7 @@ pub(crate) enum Listener {
 /// What every request may use.
 pub(crate) struct State {
     pub(crate) storage: Arc<Storage>,
+    feed: Arc<Feed>,
     pub(crate) backups: Backups,
     pub(crate) hasher: Hasher,
     key: Option<SharedKey>,
@@ -97,6 +99,7 @@ impl State {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
+            feed: Arc::new(Feed::of(&storage)),
             storage,
             backups,
             hasher,
@@ -280,8 +283,8 @@ async fn read_directory(
         if !changed {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        let mut view = state.storage.read().await?;
-        Ok(Json(directory::snapshot(&mut view).await?).into_response())
+        let directory = state.feed.committed(&state.storage).await?;
+        Ok(as_json(directory.json(None)?))
     };
     let answer: Result<Response, ApiError> = answer.await;
     answer.unwrap_or_else(|refusal| refusal.into_response(state.language(&headers)))
@@ -292,11 +295,21 @@ async fn change_directory(axum::extract::State(state): Shared, request: Request<
     let answer = async {
         let body = api::read_body(request.into_body()).await?;
         let changes: Changes = api::parse(&body)?;
-        let changed = directory::change(&state.storage, &state.hasher, changes).await?;
-        Ok(Json(changed).into_response())
+        let State {
+            storage,
+            feed,
+            hasher,
+            ..
+        } = &*state;
+        let (directory, made) = directory::change(storage, feed, hasher, changes).await?;
+        Ok(as_json(directory.json(Some(&made))?))
     };
     let answer: Result<Response, ApiError> = answer.await;
     answer.unwrap_or_else(|refusal| refusal.into_response(language))
+}
+
+fn as_json(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Everything below a database.

@@ -35,6 +35,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use self::directory::Marks;
 pub(crate) use crate::odata::Entity;
 
 const FILE: &str = "backend.sqlite";
@@ -111,6 +112,7 @@ pub(crate) struct Writer {
     pub(crate) connection: SqliteConnection,
     /// The directory changed in this transaction: its new revision.
     revision: Option<u64>,
+    marks: Arc<Marks>,
 }
 
 /// Handle to the file; cheap to share behind an `Arc`.
@@ -118,6 +120,7 @@ pub(crate) struct Storage {
     readers: SqlitePool,
     commands: mpsc::Sender<Command>,
     revision: watch::Receiver<u64>,
+    marks: Arc<Marks>,
 }
 
 impl Storage {
@@ -152,15 +155,18 @@ impl Storage {
             .await?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (announce, revision) = watch::channel(revision);
+        let marks = Arc::<Marks>::default();
         let writer = Writer {
             connection,
             revision: None,
+            marks: Arc::clone(&marks),
         };
         let task = tokio::spawn(write_all(writer, queue, announce));
         let storage = Self {
             readers,
             commands,
             revision,
+            marks,
         };
         Ok((storage, task))
     }
@@ -211,6 +217,11 @@ impl Storage {
     /// The directory's revision as last committed; wakes at every change.
     pub(crate) fn revision(&self) -> watch::Receiver<u64> {
         self.revision.clone()
+    }
+
+    /// Which databases have changed, in the directory's eyes.
+    pub(crate) fn marks(&self) -> Arc<Marks> {
+        Arc::clone(&self.marks)
     }
 
     /// Lets the readers go; running reads finish first.
@@ -355,7 +366,7 @@ mod tests {
                 let written: Result<u64, StorageError> = storage
                     .write(move |writer| {
                         Box::pin(async move {
-                            let revision = writer.bump_revision().await?;
+                            let revision = writer.bump_revision([]).await?;
                             match number % 2 {
                                 0 => Ok(revision),
                                 _ => Err(StorageError::Busy),
@@ -382,7 +393,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (storage, _task) = Storage::open(folder.path()).await.unwrap();
         let mut revision = storage.revision();
-        let write = storage.write(|writer| Box::pin(writer.bump_revision()));
+        let write = storage.write(|writer| Box::pin(writer.bump_revision([])));
         let left = tokio::time::timeout(Duration::ZERO, write);
         drop(left.await);
         revision.wait_for(|revision| *revision == 1).await.unwrap();

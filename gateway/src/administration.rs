@@ -18,7 +18,7 @@
 //! Who may ask is `http_service`'s: nobody comes here over a network.
 
 pub(crate) mod certificates;
-mod databases;
+pub(crate) mod databases;
 mod entities;
 pub(crate) mod lists;
 mod server;

@@ -6,7 +6,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use backend_types::{Changed, Changes, Directory, Language, header};
+use backend_types::{Changes, Language, MadeUser, header};
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode,
@@ -20,6 +20,7 @@ use tokio::{
 use words::Cause;
 
 use crate::{
+    feed::Feed,
     http_client::{self, Told},
     messages,
     server_address::ServerAddress,
@@ -102,12 +103,13 @@ impl BackendError {
 
 impl BackendAddress {
     /// The directory as soon as its revision exceeds `after`; `None` when nothing changed while
-    /// the backend waited.
+    /// the backend waited. What is as in `before` is not read again.
     pub(crate) async fn directory(
         &self,
         after: u64,
         wait: Wait,
-    ) -> Result<Option<Directory>, BackendError> {
+        before: Option<&Feed>,
+    ) -> Result<Option<Feed>, BackendError> {
         let wait = match wait {
             Wait::No => 0,
             Wait::ForChange => WAIT.as_secs(),
@@ -116,18 +118,20 @@ impl BackendAddress {
         let answer = self.send(Request::get(path).body(Bytes::new())?).await?;
         let (status, body) = (answer.status(), answer.into_body());
         match status {
-            StatusCode::OK => Ok(Some(serde_json::from_slice(&body)?)),
+            StatusCode::OK => Ok(Some(Feed::read(&body, before)?.0)),
             StatusCode::NO_CONTENT => Ok(None),
             _ => Err(refused(status, &body)),
         }
     }
 
-    /// All of the changes, or none of them with the reason in `language`.
+    /// All of the changes, or none of them with the reason in `language`: the directory that
+    /// comes after `before`, and who was made with it.
     pub(crate) async fn change(
         &self,
         changes: &Changes,
+        before: &Feed,
         language: Language,
-    ) -> Result<Changed, BackendError> {
+    ) -> Result<(Feed, Vec<MadeUser>), BackendError> {
         let request = Request::post("/directory")
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT_LANGUAGE, language.as_str());
@@ -135,7 +139,7 @@ impl BackendAddress {
         let answer = self.send(request.body(body)?).await?;
         let (status, body) = (answer.status(), answer.into_body());
         match status {
-            StatusCode::OK => Ok(serde_json::from_slice(&body)?),
+            StatusCode::OK => Ok(Feed::read(&body, Some(before))?),
             _ => Err(refused(status, &body)),
         }
     }

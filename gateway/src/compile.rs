@@ -18,6 +18,7 @@ use crate::{
     backend_client::BackendAddress,
     certificates::{Choice, Shelf},
     directory::{Authentication, Database, Directory, Print, Source, Upstream, Users},
+    feed::{Feed, Told},
     lists::ListWatch,
     server_address::ServerAddress,
 };
@@ -36,7 +37,7 @@ pub(crate) enum CompileError {
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) config: Arc<Config>,
-    pub(crate) feed: Option<Arc<backend_types::Directory>>,
+    pub(crate) feed: Option<Arc<Feed>>,
 }
 
 /// What the compiler needs beside the sources.
@@ -82,16 +83,17 @@ impl Compiler<'_> {
                 .collect();
             let mut folders = HashSet::new();
             for told in &feed.databases {
-                if let Some(yaml) = written.get(&told.id) {
+                let one = &told.database;
+                if let Some(yaml) = written.get(&one.id) {
                     return Err(CompileError::ClaimedTwice {
-                        id: told.id.clone(),
+                        id: one.id.clone(),
                         yaml: yaml.source.to_string(),
                     });
                 }
-                let folder = self.folder(&told.settings, &mut folders);
+                let folder = self.folder(&one.settings, &mut folders);
                 databases.push(match unchanged.told(told, &folder) {
                     Some(database) => database,
-                    None => Arc::new(self.told_by_backend(told, backend, &default, folder)?),
+                    None => Arc::new(self.told_by_backend(one, backend, &default, folder)?),
                 });
             }
         }
@@ -245,7 +247,7 @@ impl Compiler<'_> {
 #[derive(Default)]
 struct Unchanged<'a> {
     written: HashMap<&'a DatabaseId, (&'a DatabaseConfig, &'a Arc<Database>)>,
-    told: HashMap<&'a DatabaseId, (&'a backend_types::Database, &'a Arc<Database>)>,
+    told: HashMap<&'a DatabaseId, (&'a Arc<Told>, &'a Arc<Database>)>,
 }
 
 impl<'a> Unchanged<'a> {
@@ -265,8 +267,9 @@ impl<'a> Unchanged<'a> {
         });
         let told = feed.iter().flat_map(|feed| &feed.databases);
         let told = told.filter_map(|one| {
-            let database = before.get(&one.id)?;
-            (database.source == Source::Backend).then_some((&one.id, (one, database)))
+            let id = &one.database.id;
+            let database = before.get(id)?;
+            (database.source == Source::Backend).then_some((id, (one, database)))
         });
         Self {
             written: written.collect(),
@@ -280,8 +283,8 @@ impl<'a> Unchanged<'a> {
         same.then(|| Arc::clone(database))
     }
 
-    fn told(&self, now: &backend_types::Database, folder: &Path) -> Option<Arc<Database>> {
-        let (then, database) = *self.told.get(&now.id)?;
+    fn told(&self, now: &Arc<Told>, folder: &Path) -> Option<Arc<Database>> {
+        let (then, database) = *self.told.get(&now.database.id)?;
         let same = then == now && database.folder == folder;
         same.then(|| Arc::clone(database))
     }

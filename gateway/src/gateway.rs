@@ -48,6 +48,7 @@ use crate::{
     clock::Clock,
     compile::Sources,
     connections::{Connections, DoorLimits},
+    feed::Feed,
     files,
     hand_over::Inherited,
     http_service,
@@ -397,18 +398,16 @@ fn backend_address(
 }
 
 /// What the backend says now, else what it said in the last run.
-async fn first_feed(
-    backend: Option<&BackendAddress>,
-    cache: &Path,
-) -> Option<backend_types::Directory> {
-    let asked = timeout(FIRST_ANSWER_LIMIT, backend?.directory(0, Wait::No)).await;
+async fn first_feed(backend: Option<&BackendAddress>, cache: &Path) -> Option<Feed> {
+    let asked = timeout(FIRST_ANSWER_LIMIT, backend?.directory(0, Wait::No, None)).await;
     let fault = match asked {
         Ok(Ok(feed)) => return feed,
         Ok(Err(fault)) => fault.to_string(),
         Err(_elapsed) => format!("no answer within {} s", FIRST_ANSWER_LIMIT.as_secs()),
     };
     let copy = std::fs::read(feed_copy(cache)).ok();
-    let copy = copy.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let copy = copy.and_then(|bytes| Feed::read(&bytes, None).ok());
+    let copy = copy.map(|(feed, _)| feed);
     tracing::error!(%fault, kept = copy.is_some(), "the backend is away");
     copy
 }

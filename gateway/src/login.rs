@@ -206,9 +206,6 @@ impl Logins {
 
     /// On disk before the client hears of it.
     async fn keep(&self, changed: Vec<FamilyId>) -> Result<(), Refusal> {
-        if changed.is_empty() {
-            return Ok(());
-        }
         let kept = self
             .store
             .commit(changed.into_iter().map(Write::Family).collect())

@@ -19,6 +19,7 @@ mod compress;
 mod connections;
 mod directory;
 mod doctor;
+mod feed;
 mod files;
 mod forward;
 mod gateway;

@@ -98,6 +98,9 @@ impl SessionStore {
 
     /// Resolves when all of `writes` are on disk.
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<(), NotStored> {
+        if writes.is_empty() {
+            return Ok(());
+        }
         let (done, wait) = oneshot::channel();
         self.jobs.send((writes, done)).map_err(|_ended| NotStored)?;
         match wait.await {

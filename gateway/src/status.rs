@@ -484,7 +484,7 @@ impl Status {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let (directory, now) = (self.shared.directory.load_full(), self.shared.now());
+        let directory = self.shared.directory.load_full();
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             openssl: openssl::version::version().to_owned(),
@@ -495,23 +495,7 @@ impl Status {
                 warnings: told.config_warnings,
             },
             backend: told.backend,
-            server: told.server.map(|saved| {
-                let stopped = told.server_in_force.is_none().then_some("server-stopped");
-                let choice = told.server_certificate.filter(|_| saved.https);
-                let in_use = choice.as_ref().and_then(|choice| choice.served().ok());
-                let fault = choice.as_ref().and_then(Choice::fault);
-                ServerReport {
-                    saved,
-                    in_force: told.server_in_force,
-                    tls: told.server_tls,
-                    state: self.service(&Holder::Server, stopped, language),
-                    certificates: in_use
-                        .map(|in_use| CertificateReport::of(&in_use, language))
-                        .unwrap_or_default(),
-                    certificate_fault: fault.map(|fault| fault.words(language)),
-                    tls_spoken: SpokenReport::of(&self.shared.handshakes().server, now),
-                }
-            }),
+            server: self.server(language),
             renewals: told
                 .renewals
                 .iter()
@@ -530,6 +514,35 @@ impl Status {
                 .map(|one| self.database(one, language))
                 .collect(),
         }
+    }
+
+    pub(crate) fn server(&self, language: Language) -> Option<ServerReport> {
+        let (saved, in_force, tls, choice) = {
+            let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let choice = told.server_certificate.clone();
+            (told.server?, told.server_in_force, told.server_tls, choice)
+        };
+        let stopped = in_force.is_none().then_some("server-stopped");
+        let choice = choice.filter(|_| saved.https);
+        let in_use = choice.as_ref().and_then(|choice| choice.served().ok());
+        let fault = choice.as_ref().and_then(Choice::fault);
+        Some(ServerReport {
+            saved,
+            in_force,
+            tls,
+            state: self.service(&Holder::Server, stopped, language),
+            certificates: in_use
+                .map(|in_use| CertificateReport::of(&in_use, language))
+                .unwrap_or_default(),
+            certificate_fault: fault.map(|fault| fault.words(language)),
+            tls_spoken: SpokenReport::of(&self.shared.handshakes().server, self.shared.now()),
+        })
+    }
+
+    /// Why the backend's newest directory is not in force.
+    pub(crate) fn backend_fault(&self) -> Option<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.backend.as_ref()?.fault.clone()
     }
 
     fn database(&self, database: &Database, language: Language) -> DatabaseReport {

@@ -150,7 +150,7 @@ async fn set(call: &Call<'_>) -> Result<Response, ApiError> {
                 {
                     database.settings.barcode_login = wanted;
                     directory::put(connection, &database).await?;
-                    writer.bump_revision().await?;
+                    writer.bump_revision([id.into()]).await?;
                 }
                 Ok::<_, ApiError>(())
             })

@@ -112,7 +112,7 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 if demotes {
                     user_set::require_administrator(connection, &database).await?;
                 }
-                writer.bump_revision().await?;
+                writer.bump_revision([database]).await?;
                 Ok(group)
             })
         })
@@ -136,7 +136,7 @@ async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
                 let group = group.ok_or_else(ApiError::not_found)?;
                 refuse_users(connection, &database, &group).await?;
                 entities::delete(connection, &database, SET, &key).await?;
-                writer.bump_revision().await?;
+                writer.bump_revision([database]).await?;
                 Ok(no_content())
             })
         })

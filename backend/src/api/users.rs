@@ -183,7 +183,7 @@ async fn put(call: &Call<'_>, key: Option<String>) -> Result<Response, ApiError>
                 if was == Some(Role::Administrator) && becomes != Role::Administrator {
                     require_administrator(connection, &database).await?;
                 }
-                writer.bump_revision().await?;
+                writer.bump_revision([database]).await?;
                 Ok(user.body)
             })
         })
@@ -218,7 +218,7 @@ async fn delete(call: &Call<'_>, key: String) -> Result<Response, ApiError> {
                 if was == Role::Administrator {
                     require_administrator(connection, &database).await?;
                 }
-                writer.bump_revision().await?;
+                writer.bump_revision([database]).await?;
                 Ok(no_content())
             })
         })
@@ -253,7 +253,7 @@ async fn clear(call: &Call<'_>) -> Result<Response, ApiError> {
                 }
                 require_administrator(connection, &database).await?;
                 if !go.is_empty() {
-                    writer.bump_revision().await?;
+                    writer.bump_revision([database]).await?;
                 }
                 let stayed: Vec<String> = stay.into_iter().map(|user| user.id).collect();
                 Ok::<_, ApiError>((go.len(), stayed))

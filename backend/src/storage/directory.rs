@@ -1,6 +1,11 @@
 //! Databases with their settings, and the revision that grows with every change of them, of their
 //! groups or of their users.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use backend_types::{DatabaseId, DatabaseSettings};
 use sqlx::SqliteConnection;
 
@@ -14,16 +19,6 @@ pub(crate) struct StoredDatabase {
     pub(crate) index_key: String,
 }
 
-type Row = (String, String, String);
-
-fn database_of((id, settings, index_key): Row) -> Result<StoredDatabase, StorageError> {
-    Ok(StoredDatabase {
-        id: serde_json::from_value(id.into())?,
-        settings: serde_json::from_str(&settings)?,
-        index_key,
-    })
-}
-
 pub(crate) async fn revision(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let revision: i64 = sqlx::query_scalar("SELECT revision FROM directory")
         .fetch_one(connection)
@@ -31,38 +26,74 @@ pub(crate) async fn revision(connection: &mut SqliteConnection) -> Result<u64, s
     Ok(u64::try_from(revision).unwrap_or_default())
 }
 
+/// At which revision a database was changed last, of those that were since this program began.
+/// One that a transaction has marked and then left as it was is read in vain, no more.
+#[derive(Default)]
+pub(crate) struct Marks(Mutex<HashMap<String, u64>>);
+
+impl Marks {
+    /// The ids of databases that may have changed after `revision`.
+    pub(crate) fn since(&self, revision: u64) -> Vec<String> {
+        let marks = self.lock();
+        let later = marks.iter().filter(|(_, changed)| **changed > revision);
+        later.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Writer {
-    /// Marks the directory as changed by this transaction.
-    pub(crate) async fn bump_revision(&mut self) -> Result<u64, StorageError> {
+    /// Marks the directory as changed by this transaction, in these databases.
+    pub(crate) async fn bump_revision(
+        &mut self,
+        databases: impl IntoIterator<Item = String>,
+    ) -> Result<u64, StorageError> {
         sqlx::query("UPDATE directory SET revision = revision + 1")
             .execute(&mut self.connection)
             .await?;
         let revision = revision(&mut self.connection).await?;
+        let marked = databases.into_iter().map(|id| (id, revision));
+        self.marks.lock().extend(marked);
         self.revision = Some(revision);
         Ok(revision)
     }
 }
 
-pub(crate) async fn databases(
-    connection: &mut SqliteConnection,
-) -> Result<Vec<StoredDatabase>, StorageError> {
-    let rows: Vec<Row> =
-        sqlx::query_as("SELECT id, settings, index_key FROM database ORDER BY position")
-            .fetch_all(connection)
-            .await?;
-    rows.into_iter().map(database_of).collect()
+pub(crate) async fn ids(connection: &mut SqliteConnection) -> Result<Vec<String>, StorageError> {
+    Ok(sqlx::query_scalar("SELECT id FROM database")
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(crate) async fn database(
     connection: &mut SqliteConnection,
     id: &DatabaseId,
 ) -> Result<Option<StoredDatabase>, StorageError> {
-    let row: Option<Row> =
-        sqlx::query_as("SELECT id, settings, index_key FROM database WHERE id = ?")
-            .bind(id.as_str())
+    let placed = placed(connection, id.as_str()).await?;
+    Ok(placed.map(|(_, database)| database))
+}
+
+/// With its place among the others.
+pub(crate) async fn placed(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Option<(i64, StoredDatabase)>, StorageError> {
+    let row: Option<(i64, String, String)> =
+        sqlx::query_as("SELECT position, settings, index_key FROM database WHERE id = ?")
+            .bind(id)
             .fetch_optional(connection)
             .await?;
-    row.map(database_of).transpose()
+    let Some((position, settings, index_key)) = row else {
+        return Ok(None);
+    };
+    let database = StoredDatabase {
+        id: serde_json::from_value(id.into())?,
+        settings: serde_json::from_str(&settings)?,
+        index_key,
+    };
+    Ok(Some((position, database)))
 }
 
 pub(crate) async fn put(

@@ -1,7 +1,5 @@
 //! Rows of entity sets that need no columns of their own.
 
-use std::collections::HashMap;
-
 use sqlx::SqliteConnection;
 
 use super::{Entity, StorageError, body_of, entity_of};
@@ -40,25 +38,6 @@ pub(crate) async fn all(
     .fetch_all(connection)
     .await?;
     bodies.iter().map(|body| entity_of(body)).collect()
-}
-
-/// By database. Goes from the databases: there may be a million goods between the sets asked for.
-pub(crate) async fn of_all_databases(
-    connection: &mut SqliteConnection,
-    set: EntitySet,
-) -> Result<HashMap<String, Vec<Entity>>, StorageError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT entity.database_id, entity.body FROM database CROSS JOIN entity
-         ON entity.database_id = database.id AND entity.entity_set = ? ORDER BY entity.position",
-    )
-    .bind(set.name())
-    .fetch_all(connection)
-    .await?;
-    let mut all: HashMap<String, Vec<Entity>> = HashMap::new();
-    for (database, body) in rows {
-        all.entry(database).or_default().push(entity_of(&body)?);
-    }
-    Ok(all)
 }
 
 pub(crate) async fn one(

@@ -1,7 +1,5 @@
 //! Users: the body that the API shows, and beside it the login material that it never shows.
 
-use std::collections::HashMap;
-
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Entity, StorageError, body_of, entity_of};
@@ -63,26 +61,6 @@ pub(crate) async fn all(
             .fetch_all(connection)
             .await?;
     rows.into_iter().map(StoredUser::try_from).collect()
-}
-
-/// By database.
-pub(crate) async fn of_all_databases(
-    connection: &mut SqliteConnection,
-) -> Result<HashMap<String, Vec<StoredUser>>, StorageError> {
-    #[derive(FromRow)]
-    struct Owned {
-        database_id: String,
-        #[sqlx(flatten)]
-        row: Row,
-    }
-    let rows: Vec<Owned> = sqlx::query_as("SELECT * FROM user ORDER BY position")
-        .fetch_all(connection)
-        .await?;
-    let mut all: HashMap<String, Vec<StoredUser>> = HashMap::new();
-    for Owned { database_id, row } in rows {
-        all.entry(database_id).or_default().push(row.try_into()?);
-    }
-    Ok(all)
 }
 
 pub(crate) async fn ids(

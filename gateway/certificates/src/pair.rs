@@ -30,6 +30,7 @@ pub struct Pair {
     leaf: X509,
     intermediates: Vec<X509>,
     key: PKey<Private>,
+    validity: Validity,
     sha256: String,
     /// Of the leaf and the intermediates.
     served_sha256: String,
@@ -74,6 +75,7 @@ impl Pair {
             served.update(&digest(intermediate)?);
         }
         Ok(Self {
+            validity: Validity::of(&leaf),
             leaf,
             intermediates,
             key,
@@ -128,7 +130,7 @@ impl Pair {
 
     #[must_use]
     pub fn validity(&self) -> Validity {
-        Validity::of(&self.leaf)
+        self.validity
     }
 
     /// The common name, else the whole subject; of a certificate without one, its first name.

@@ -368,7 +368,7 @@ impl Administration {
     fn ports(&self, database: Option<&Database>, language: Language) -> Vec<PortReport> {
         let status = &self.world.status;
         let Some(database) = database else {
-            let server = status.report(language).server;
+            let server = status.server(language);
             let server = server.map(|server| PortReport {
                 kind: PortKind::Server,
                 https: server.in_force.unwrap_or(server.saved).https,

@@ -1,19 +1,31 @@
 //! Databases added, changed and removed: judged here against the file and the machine's ports,
 //! then done by the backend in one transaction, then brought into force.
 
-use backend_types::{Change, Changed, Changes, Database, DatabaseId, Directory, Language};
+use std::{collections::HashSet, sync::Arc};
+
+use backend_types::{Change, Changes, Database, DatabaseId, Language, MadeUser};
 use gateway_policy::ports::{Clash, Holder};
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use super::{Administration, Refused};
 use crate::{
     backend_client::{BackendError, Wait},
+    feed::{Feed, Told},
     gateway::ChangeError,
     messages,
 };
 
 /// How often a change is judged anew because somebody else's came between.
 const TRIES: u32 = 5;
+
+/// What came of a change, when it is in force.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) revision: u64,
+    /// The administrators of added databases, with passwords that are said here and never again.
+    pub(crate) made: Vec<MadeUser>,
+}
 
 impl Administration {
     pub(super) async fn change_databases(
@@ -31,31 +43,41 @@ impl Administration {
         // Administrators of this gateway take turns; those of others are met by the revision.
         let _one_change = self.changing.lock().await;
         let away = |fault| Refused::backend(fault, language);
+        // What the feed has brought is the newest, unless a change came in this very moment: then
+        // the backend refuses by the revision, and is asked.
+        let wanted = |now: &Arc<Feed>| changes.revision.is_none_or(|one| one == now.revision);
+        let mut known = self.world.offered().filter(wanted);
         for _try in 0..TRIES {
-            let now = backend.directory(0, Wait::No).await.map_err(away)?;
-            let now = now.unwrap_or_default();
-            let judged_at = now.revision;
-            let wished = after(now, &changes.changes);
-            let theirs: Vec<DatabaseId> =
-                wished.databases.iter().map(|one| one.id.clone()).collect();
+            let now = match known.take() {
+                Some(now) => now,
+                None => {
+                    let before = self.world.offered();
+                    let now = backend.directory(0, Wait::No, before.as_deref()).await;
+                    Arc::new(now.map_err(away)?.unwrap_or_default())
+                }
+            };
+            let wished = after(&now, &changes.changes);
+            let wished = wished.map_err(|fault| away(fault.into()))?;
+            let theirs = wished.databases.iter().map(|one| one.database.id.clone());
+            let theirs: HashSet<DatabaseId> = theirs.collect();
             match self.world.judge(wished, &ids).await {
                 // Among its own databases the backend refuses, and by their names.
                 Err(ChangeError::Clash(clashes)) if clashes.iter().all(among(&theirs)) => {}
                 judged => judged.map_err(|fault| Refused::change(&fault, language))?,
             }
             let order = Changes {
-                revision: changes.revision.or(Some(judged_at)),
+                revision: changes.revision.or(Some(now.revision)),
                 changes: changes.changes.clone(),
             };
-            match backend.change(&order, language).await {
-                Ok(changed) => {
+            match backend.change(&order, &now, language).await {
+                Ok((feed, made)) => {
                     tracing::info!(
                         target: "security",
-                        revision = changed.directory.revision,
+                        revision = feed.revision,
                         databases = ?ids,
                         "databases changed by the administrator"
                     );
-                    return self.in_force(changed, language).await;
+                    return self.in_force(feed, made, language).await;
                 }
                 Err(BackendError::Refused { code, .. })
                     if code == "revision-moved" && changes.revision.is_none() => {}
@@ -70,9 +92,15 @@ impl Administration {
         ))
     }
 
-    async fn in_force(&self, changed: Changed, language: Language) -> Result<Changed, Refused> {
-        match self.world.take_feed(changed.directory.clone()).await {
-            true => Ok(changed),
+    async fn in_force(
+        &self,
+        feed: Feed,
+        made: Vec<MadeUser>,
+        language: Language,
+    ) -> Result<Changed, Refused> {
+        let revision = feed.revision;
+        match self.world.take_feed(feed).await {
+            true => Ok(Changed { revision, made }),
             false => Err(self.not_in_force(language)),
         }
     }
@@ -80,8 +108,7 @@ impl Administration {
     /// Judged good and yet refused: the file has changed in between. The backend keeps the change,
     /// and `status` goes on saying what stands in its way.
     pub(super) fn not_in_force(&self, language: Language) -> Refused {
-        let fault = self.world.status.report(language).backend;
-        let cause = fault.and_then(|backend| backend.fault).unwrap_or_default();
+        let cause = self.world.status.backend_fault().unwrap_or_default();
         Refused::not_in_force(&cause, language)
     }
 }
@@ -92,35 +119,38 @@ fn id_of(change: &Change) -> &DatabaseId {
     }
 }
 
-fn among(databases: &[DatabaseId]) -> impl Fn(&Clash) -> bool {
+fn among(databases: &HashSet<DatabaseId>) -> impl Fn(&Clash) -> bool {
     let held = |holder: &Holder| holder.database().is_some_and(|id| databases.contains(id));
     move |clash| held(&clash.first) && held(&clash.second)
 }
 
 /// The directory as the changes would leave it, as far as ports and the file are concerned; what
 /// makes no sense is the backend's to refuse.
-fn after(mut directory: Directory, changes: &[Change]) -> Directory {
-    for change in changes.iter().cloned() {
-        match change {
-            Change::Add { id, settings } => {
-                // An id that is taken there is the backend's to refuse.
-                if !directory.databases.iter().any(|one| one.id == id) {
-                    directory.databases.push(Database {
-                        id,
-                        settings,
-                        index_key: "00".repeat(32),
-                        users: Vec::new(),
-                    });
-                }
-            }
-            Change::Set { id, settings } => {
-                let database = directory.databases.iter_mut().find(|one| one.id == id);
-                if let Some(database) = database {
+fn after(now: &Feed, changes: &[Change]) -> Result<Feed, serde_json::Error> {
+    let mut after = now.clone();
+    let place = |after: &Feed, id: &DatabaseId| {
+        let mut databases = after.databases.iter();
+        databases.position(|one| one.database.id == *id)
+    };
+    for change in changes {
+        match (place(&after, id_of(change)), change.clone()) {
+            (None, Change::Add { id, settings }) => after.databases.push(Told::new(Database {
+                id,
+                settings,
+                index_key: "00".repeat(32),
+                users: Vec::new(),
+            })?),
+            (Some(place), Change::Set { settings, .. }) => {
+                if let Some(told) = after.databases.get_mut(place) {
+                    let mut database = told.database.clone();
                     settings.apply(&mut database.settings);
+                    *told = Told::new(database)?;
                 }
             }
-            Change::Remove { id } => directory.databases.retain(|one| one.id != id),
+            (Some(place), Change::Remove { .. }) => drop(after.databases.remove(place)),
+            // An id that is taken there, or not known.
+            (Some(_), Change::Add { .. }) | (None, Change::Set { .. } | Change::Remove { .. }) => {}
         }
     }
-    directory
+    Ok(after)
 }

@@ -49,7 +49,8 @@ impl Administration {
                 "changed by the administrator"
             );
             // Done it is, whatever happens now; who asked is told what is not in force.
-            let read = backend.directory(0, Wait::No).await;
+            let before = self.world.offered();
+            let read = backend.directory(0, Wait::No, before.as_deref()).await;
             let feed =
                 read.map_err(|fault| Refused::not_in_force(&fault.words(language), language))?;
             if let Some(feed) = feed

@@ -29,7 +29,7 @@ pub(crate) struct Edit {
 
 impl Administration {
     pub(super) fn server(&self, language: Language) -> Result<ServerReport, Refused> {
-        let server = self.world.status.report(language).server;
+        let server = self.world.status.server(language);
         server.ok_or_else(|| Refused::not_here(language))
     }
 

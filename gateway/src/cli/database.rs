@@ -5,7 +5,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use backend_types::{
-    Account, Change, Changed, Changes, ClientCertificates, DatabaseId, DatabaseSettings, Mode,
+    Account, Change, Changes, ClientCertificates, DatabaseId, DatabaseSettings, Mode,
     PrintAuthentication, PrintPatch, PrintServer, SettingsPatch, TlsProfile,
 };
 use clap::{Subcommand, ValueEnum};
@@ -15,7 +15,10 @@ use super::{
     Failure, Outcome, Session, switch,
     table::{Cell, Table},
 };
-use crate::status::{DatabaseReport, Report};
+use crate::{
+    administration::databases::Changed,
+    status::{DatabaseReport, Report},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Database {
@@ -314,7 +317,7 @@ fn show(
     let mut report: Report = session.gateway.get("/status")?;
     report.databases.retain(|one| touched.contains(&&one.id));
     let answer = json!({
-        "revision": changed.directory.revision,
+        "revision": changed.revision,
         "databases": report.databases,
         "removed": removed.iter().map(|one| &one.id).collect::<Vec<_>>(),
         "made": changed.made,

@@ -90,7 +90,8 @@ impl World {
             } else {
                 (revision, Wait::ForChange)
             };
-            match backend.directory(after, wait).await {
+            let before = self.offered();
+            match backend.directory(after, wait, before.as_deref()).await {
                 Ok(Some(feed)) => {
                     if away {
                         self.forget_offered();

@@ -26,6 +26,7 @@ use crate::{
     certificates::{CertificateFault, Choice, InUse, Shelf},
     compile::{Certificates, CompileError, Compiler, Sources},
     directory::{Directory, Upstream},
+    feed::Feed,
     files,
     listeners::{Listeners, PortFault, Wanted},
     lists::ListWatch,
@@ -59,7 +60,7 @@ pub(crate) struct World {
     pub(super) server: Mutex<Option<ServerPort>>,
     /// The backend's newest directory, also one that clashes with the file: when the file is
     /// mended, it comes into force.
-    pub(super) offered: Mutex<Option<Arc<backend_types::Directory>>>,
+    pub(super) offered: Mutex<Option<Arc<Feed>>>,
     /// Kept while port and certificate stay: tickets stay valid then.
     pub(super) contexts: Mutex<Contexts>,
     /// What the certificate page has found out of the certificates in force.
@@ -149,10 +150,7 @@ fn joined(faults: &[impl ToString]) -> String {
 impl World {
     /// The first directory. A clash between the two sources costs the backend's databases, not
     /// the whole gateway.
-    pub(super) async fn start_with(
-        &self,
-        feed: Option<backend_types::Directory>,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn start_with(&self, feed: Option<Feed>) -> anyhow::Result<()> {
         if let Some(feed) = feed
             && self.take_feed(feed).await
         {
@@ -167,7 +165,7 @@ impl World {
     /// file, and the ports that it newly wants for `changed` can be opened. Nothing is touched.
     pub(crate) async fn judge(
         &self,
-        feed: backend_types::Directory,
+        feed: Feed,
         changed: &[DatabaseId],
     ) -> Result<(), ChangeError> {
         let _one_change = self.changing.lock().await;
@@ -194,7 +192,7 @@ impl World {
 
     /// The backend's directory, if it goes with the file; else the one before stays in force.
     /// What came out of order, older than the newest, is let go.
-    pub(crate) async fn take_feed(&self, feed: backend_types::Directory) -> bool {
+    pub(crate) async fn take_feed(&self, feed: Feed) -> bool {
         let _one_feed = self.taking.lock().await;
         let (revision, feed) = (feed.revision, Arc::new(feed));
         let newest = self.offered().map_or(0, |newest| newest.revision);
@@ -219,7 +217,7 @@ impl World {
         good
     }
 
-    fn offer(&self, feed: Arc<backend_types::Directory>) {
+    fn offer(&self, feed: Arc<Feed>) {
         self.keep_feed(&feed);
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
@@ -229,7 +227,8 @@ impl World {
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn offered(&self) -> Option<Arc<backend_types::Directory>> {
+    /// The newest that the backend has said.
+    pub(crate) fn offered(&self) -> Option<Arc<Feed>> {
         self.offered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -525,9 +524,10 @@ impl World {
     }
 
     /// For a start while the backend is away.
-    fn keep_feed(&self, feed: &backend_types::Directory) {
+    fn keep_feed(&self, feed: &Feed) {
         let file = feed_copy(&self.started.data.join("cache"));
-        let kept = serde_json::to_vec(feed)
+        let kept = feed
+            .json()
             .map_err(std::io::Error::other)
             .and_then(|bytes| files::replace(&file, 0o600, &bytes));
         if let Err(fault) = kept {

@@ -34,10 +34,10 @@ pub(super) struct Asks {
 }
 
 impl Asks {
-    /// `None`: for nothing, also where there is no root by which a device could have one.
-    pub(super) fn of(setting: ClientCertificates, root: Option<&X509>) -> Option<Self> {
-        let digest = |root: &X509| Some(root.digest(MessageDigest::sha256()).ok()?.to_vec());
-        let root = root.and_then(digest);
+    /// Under the root with this [`digest`]. `None`: for nothing, also where there is no root by
+    /// which a device could have one.
+    pub(super) fn of(setting: ClientCertificates, root: Option<&[u8]>) -> Option<Self> {
+        let root = root.map(<[u8]>::to_vec);
         match (setting, &root) {
             (ClientCertificates::Off, _) | (ClientCertificates::Optional, None) => None,
             (ClientCertificates::Optional, Some(_)) => Some(Self {
@@ -56,6 +56,11 @@ impl Asks {
         let root = self.root.as_deref().map(hex::encode).unwrap_or_default();
         format!("{} {root}", self.required)
     }
+}
+
+/// SHA-256 of the root by which devices are known.
+pub(super) fn digest(root: Option<&X509>) -> Option<Vec<u8>> {
+    Some(root?.digest(MessageDigest::sha256()).ok()?.to_vec())
 }
 
 /// Makes every handshake of `builder` ask.

@@ -11,10 +11,10 @@ use arc_swap::ArcSwap;
 use backend_types::{ClientCertificates, TlsProfile};
 use gateway_certificates::{Certificate, Name, devices::Trust};
 use gateway_policy::ports::Holder;
-use openssl::{error::ErrorStack, ssl::SslContext, x509::X509};
+use openssl::{error::ErrorStack, ssl::SslContext};
 
 use super::{
-    clients::Asks,
+    clients::{Asks, digest},
     context::context,
     profile::{Level, levels},
     sni::{Certificates, Named},
@@ -71,8 +71,8 @@ pub(crate) struct Round<'a> {
     before: &'a mut Contexts,
     challenges: &'a Arc<Challenges>,
     trust: &'a Arc<ArcSwap<Trust>>,
-    /// That of this round.
-    root: Option<X509>,
+    /// SHA-256 of that of this round.
+    root: Option<Vec<u8>>,
     kept: HashMap<Key, Kept>,
     now: Instant,
 }
@@ -88,7 +88,7 @@ impl Contexts {
             before: self,
             challenges,
             trust,
-            root: trust.load().root.clone(),
+            root: digest(trust.load().root.as_ref()),
             kept: HashMap::new(),
             now,
         }
@@ -105,7 +105,7 @@ impl Round<'_> {
         others: impl Iterator<Item = &'a Certificate> + Clone,
     ) -> Result<PortTls, ErrorStack> {
         let (everyone, whitelisted) = levels(terms.profile);
-        let asks = Asks::of(terms.client_certificates, self.root.as_ref());
+        let asks = Asks::of(terms.client_certificates, self.root.as_deref());
         let thumbprint = own.thumbprint();
         let others = others.filter(|other| other.thumbprint() != thumbprint);
         let mut at = |level| {
