@@ -4,6 +4,8 @@
 //! may fill this room and nothing else: tokens never come here. A client that hangs up frees
 //! nothing early, since the permit travels with the work. Each evaluation has a thread of its own,
 //! at a lower priority than those that carry requests: guesses slow logins down, not the shop.
+//! Nor do they keep whitelisted addresses waiting: of the strangers in the queue only the first
+//! stands before them.
 
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
@@ -20,6 +22,8 @@ pub(crate) struct Hashing {
     /// Running and queued together, by [`Lane`].
     strangers: Arc<Semaphore>,
     whitelisted: Arc<Semaphore>,
+    /// The place at the head of the strangers, one.
+    first_stranger: Semaphore,
     running: Arc<Semaphore>,
 }
 
@@ -45,6 +49,7 @@ impl Hashing {
         Self {
             strangers: Arc::new(Semaphore::new(cores.get() + QUEUE)),
             whitelisted: Arc::new(Semaphore::new(cores.get() + QUEUE)),
+            first_stranger: Semaphore::new(1),
             running: Arc::new(Semaphore::new(cores.get())),
         }
     }
@@ -58,7 +63,14 @@ impl Hashing {
         let admitted = Arc::clone(queue)
             .try_acquire_owned()
             .map_err(|_full| Busy)?;
-        let running = tokio::time::timeout(QUEUE_LIMIT, Arc::clone(&self.running).acquire_owned())
+        let turn = async {
+            let _head = match lane {
+                Lane::Strangers => Some(self.first_stranger.acquire().await?),
+                Lane::Whitelisted => None,
+            };
+            Arc::clone(&self.running).acquire_owned().await
+        };
+        let running = tokio::time::timeout(QUEUE_LIMIT, turn)
             .await
             .map_err(|_elapsed| Busy)?
             .map_err(|_closed| Busy)?;
@@ -139,5 +151,32 @@ mod tests {
             Some(7),
             "then the next one runs"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_the_strangers_in_the_queue_only_the_first_goes_before_a_whitelisted_one() {
+        let hashing = Arc::new(Hashing::new(NonZeroUsize::MIN));
+        let running = hashing.room(Lane::Strangers).await.unwrap();
+        let (entered, order) = mpsc::channel();
+        let mut asking = Vec::new();
+        for (who, lane) in [
+            (1, Lane::Strangers),
+            (2, Lane::Strangers),
+            (3, Lane::Strangers),
+            (4, Lane::Whitelisted),
+        ] {
+            let (hashing, entered) = (Arc::clone(&hashing), entered.clone());
+            asking.push(tokio::spawn(async move {
+                let _room = hashing.room(lane).await.unwrap();
+                entered.send(who).unwrap();
+            }));
+            // On one thread: it runs until it waits.
+            tokio::task::yield_now().await;
+        }
+        drop(running);
+        for one in asking {
+            one.await.unwrap();
+        }
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [1, 4, 2, 3]);
     }
 }
