@@ -3,17 +3,16 @@
 //! A client judges our certificate when it likes: within the handshake, or after it, as .NET does;
 //! its alert then comes in place of the first request.
 
-use std::{error::Error as _, fmt, io};
+use std::{cmp::Ordering, error::Error as _, fmt, io};
 
 use gateway_certificates::Name;
 use gateway_policy::handshake::{End, Greeting, HandshakeFault, Hello, Shown, is_host};
 use openssl::{
     error::ErrorStack,
     ssl::{self, NameType, SslRef},
-    x509::X509Ref,
 };
 
-use crate::tls::{self, HandshakeError};
+use crate::tls::{self, HandshakeError, Served};
 
 /// Of an alert that came in, the reason is this and the alert's number (`sslerr.h`).
 const ALERT: i32 = 1000;
@@ -44,13 +43,13 @@ impl<'a> Failed<'a> {
 
     /// `greeting` is what had come when the handshake began.
     pub(crate) fn within(error: &'a HandshakeError, greeting: Greeting<'a>) -> Self {
-        let (end, certificate) = match error {
+        let (end, served) = match error {
             HandshakeError::TimedOut => (End::TimedOut, None),
             HandshakeError::Setup(_) => (End::Setup, None),
-            HandshakeError::Refused { cause, certificate } => (end(cause), certificate.as_deref()),
+            HandshakeError::Refused { cause, served } => (end(cause), served.as_ref()),
         };
         let hello = greeting.hello();
-        let shown = certificate.map(|certificate| shown(certificate, hello.server_name));
+        let shown = served.map(|served| shown(served, hello.server_name));
         Self {
             fault: HandshakeFault::of(end, greeting, shown),
             hello,
@@ -79,7 +78,7 @@ impl<'a> Failed<'a> {
             server_name: name.filter(|name| is_host(name)),
             in_ssl2_format: false,
         };
-        let shown = shown(tls.certificate()?, hello.server_name);
+        let shown = shown(Served::by(tls)?, hello.server_name);
         let end = alert.map_or(End::Left, End::Alert);
         let words: &(dyn fmt::Display + Sync) = match ended {
             Err(fault) => fault,
@@ -121,14 +120,16 @@ fn alert(fault: &io::Error) -> Option<u8> {
     as_alert(reason(error.ssl_error()?)?)
 }
 
-fn shown(certificate: &X509Ref, called: Option<&str>) -> Shown {
-    let names = Name::of(certificate);
+fn shown(served: &Served, called: Option<&str>) -> Shown {
+    let Served { certificate, names } = served;
     let called = called.and_then(|called| called.parse::<Name>().ok());
+    let itself = certificate
+        .issuer_name()
+        .try_cmp(certificate.subject_name());
     Shown {
         covers_the_called: called
             .is_none_or(|called| names.iter().any(|name| name.covers(&called))),
         has_addresses: names.iter().any(|name| matches!(name, Name::Ip(_))),
-        self_signed: certificate.issuer_name().to_der().ok()
-            == certificate.subject_name().to_der().ok(),
+        self_signed: itself.is_ok_and(Ordering::is_eq),
     }
 }

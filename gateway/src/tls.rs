@@ -23,7 +23,6 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use openssl::{
     error::ErrorStack,
     ssl::{Ssl, SslContext, SslVerifyMode},
-    x509::X509,
 };
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
@@ -33,7 +32,7 @@ pub(crate) use self::{
     established::{agreed, version},
     ports::{Contexts, PortTls, Terms},
     profile::Level,
-    sni::Certificates,
+    sni::{Certificates, Served},
 };
 
 /// The whole handshake.
@@ -46,8 +45,7 @@ pub(crate) enum HandshakeError {
     #[error("{cause}")]
     Refused {
         cause: openssl::ssl::Error,
-        /// The one that was shown, or would have been.
-        certificate: Option<X509>,
+        served: Option<Served>,
     },
     #[error("{0}")]
     Setup(#[from] ErrorStack),
@@ -86,7 +84,7 @@ async fn shake(ssl: Ssl, tcp: TcpStream) -> Result<SslStream<TcpStream>, Handsha
         Ok(Ok(())) => Ok(tls),
         Ok(Err(cause)) => Err(HandshakeError::Refused {
             cause,
-            certificate: tls.ssl().certificate().map(ToOwned::to_owned),
+            served: Served::by(tls.ssl()).cloned(),
         }),
         Err(_elapsed) => Err(HandshakeError::TimedOut),
     }

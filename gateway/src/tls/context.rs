@@ -40,10 +40,13 @@ pub(super) fn context(
             | SslOptions::NO_COMPRESSION
             | SslOptions::CIPHER_SERVER_PREFERENCE,
     );
+    // NO_AUTO_CHAIN: what is sent is what there is. OpenSSL would otherwise look for issuers in every
+    // handshake of a certificate without intermediates.
     builder.set_mode(
         SslMode::RELEASE_BUFFERS
             | SslMode::ACCEPT_MOVING_WRITE_BUFFER
-            | SslMode::ENABLE_PARTIAL_WRITE,
+            | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::NO_AUTO_CHAIN,
     );
     builder.set_read_ahead(true);
     for pair in certificate.pairs() {
@@ -53,6 +56,7 @@ pub(super) fn context(
             ffi::add_to_chain(&mut builder, intermediate)?;
         }
     }
+    sni::serve(&mut builder, certificate);
     // Tickets only: a cache in memory would grow with every client.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     // Nothing is accepted before the handshake ends: it could be sent twice by who listens.

@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use backend_types::{ClientCertificates, TlsProfile};
-use gateway_certificates::{Certificate, Name, devices::Trust};
+use gateway_certificates::{Certificate, devices::Trust};
 use gateway_policy::ports::Holder;
 use openssl::{error::ErrorStack, ssl::SslContext};
 
@@ -17,7 +17,7 @@ use super::{
     clients::{Asks, digest},
     context::context,
     profile::{Level, levels},
-    sni::{Certificates, Named},
+    sni::Certificates,
 };
 use crate::acme::challenges::Challenges;
 
@@ -57,7 +57,7 @@ struct Key {
 
 #[derive(Clone)]
 struct Kept {
-    named: Named,
+    context: SslContext,
     made: Instant,
 }
 
@@ -109,10 +109,10 @@ impl Round<'_> {
         let thumbprint = own.thumbprint();
         let others = others.filter(|other| other.thumbprint() != thumbprint);
         let mut at = |level| {
-            let own = self.named(holder, own, level, &asks)?;
+            let own = self.context(holder, own, level, &asks)?;
             // One that cannot be served costs its own port; here it is just not there.
             let others = others.clone();
-            let others = others.filter_map(|other| self.named(holder, other, level, &asks).ok());
+            let others = others.filter_map(|other| self.context(holder, other, level, &asks).ok());
             let others = others.collect();
             Ok::<_, ErrorStack>(Arc::new(Certificates { own, others }))
         };
@@ -127,30 +127,12 @@ impl Round<'_> {
     }
 
     fn context(
-        &self,
-        holder: &Holder,
-        certificate: &Certificate,
-        level: Level,
-        asks: Option<&Asks>,
-    ) -> Result<SslContext, ErrorStack> {
-        let scope = holder.to_string();
-        context(
-            certificate,
-            &scope,
-            level,
-            asks,
-            self.challenges,
-            self.trust,
-        )
-    }
-
-    fn named(
         &mut self,
         holder: &Holder,
         certificate: &Certificate,
         level: Level,
         asks: &Option<Asks>,
-    ) -> Result<Named, ErrorStack> {
+    ) -> Result<SslContext, ErrorStack> {
         let key = Key {
             holder: holder.clone(),
             thumbprint: certificate.thumbprint(),
@@ -162,22 +144,21 @@ impl Round<'_> {
         let kept = match fresh {
             Some(kept) => kept.clone(),
             None => Kept {
-                named: Named {
-                    context: self.context(holder, certificate, level, asks.as_ref())?,
-                    names: names(certificate),
-                },
+                context: context(
+                    certificate,
+                    &holder.to_string(),
+                    level,
+                    asks.as_ref(),
+                    self.challenges,
+                    self.trust,
+                )?,
                 made: self.now,
             },
         };
-        let named = kept.named.clone();
+        let context = kept.context.clone();
         self.kept.insert(key, kept);
-        Ok(named)
+        Ok(context)
     }
-}
-
-fn names(certificate: &Certificate) -> Arc<[Name]> {
-    let names = certificate.pairs().iter().flat_map(|pair| pair.names());
-    names.collect()
 }
 
 #[cfg(test)]
