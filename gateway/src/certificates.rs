@@ -51,6 +51,8 @@ pub(crate) enum Origin {
     /// Of our own authority.
     Authority,
     Acme,
+    /// Its plan cannot be read.
+    Unknown,
 }
 
 impl From<&Plan> for Origin {

@@ -352,8 +352,9 @@ pub(crate) struct AccountReport {
 pub(crate) struct CertificateReport {
     /// Where it lies.
     pub(crate) file: PathBuf,
-    /// How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`,
-    /// `authority`, `acme`; the last two renew by themselves.
+    /// How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`;
+    /// `authority` and `acme`, which renew by themselves; `unknown`, where `plan.json` cannot be
+    /// read.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) origin: Origin,
     /// Whose it is: its common name.

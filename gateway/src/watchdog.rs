@@ -309,6 +309,7 @@ fn way_out(
         Origin::Authority | Origin::Acme if now < validity.renew_from() => "alarm-do-wait",
         Origin::Authority => "alarm-do-authority",
         Origin::Acme => "alarm-do-acme",
+        Origin::Unknown => "alarm-do-unknown",
     };
     messages::text(language, key, &[("file", &file), ("from", &from)])
 }

@@ -90,6 +90,12 @@ impl Store {
         self.slot_folder(slot).join(CERTIFICATE)
     }
 
+    /// How they came there.
+    #[must_use]
+    pub fn plan_file(&self, slot: &Slot) -> PathBuf {
+        self.slot_folder(slot).join(PLAN)
+    }
+
     /// The certificate of a slot; `None`: it has none.
     pub fn load(&self, slot: &Slot) -> Result<Option<Certificate>, StoreError> {
         let file = self.certificate_file(slot);
@@ -120,7 +126,7 @@ impl Store {
 
     /// How the slot's certificate is renewed; `None`: nothing is known of it.
     pub fn plan(&self, slot: &Slot) -> Result<Option<Plan>, StoreError> {
-        json(self.slot_folder(slot).join(PLAN))
+        json(self.plan_file(slot))
     }
 
     /// What has been tried to renew the slot's certificate.
@@ -149,10 +155,7 @@ impl Store {
         for pair in certificate.pairs() {
             pem.extend_from_slice(&pair.to_pem()?);
         }
-        let (file, pem_file) = (
-            self.slot_folder(slot).join(PLAN),
-            self.certificate_file(slot),
-        );
+        let (file, pem_file) = (self.plan_file(slot), self.certificate_file(slot));
         let plan = serde_json::to_vec_pretty(plan).map_err(|source| StoreError::Plan {
             file: file.clone(),
             source,

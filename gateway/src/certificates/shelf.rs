@@ -153,7 +153,7 @@ impl Shelf {
 /// One certificate on the shelf.
 pub(super) struct Shelved {
     source: Source,
-    /// What it is read from, the one that names it first.
+    /// What it and its origin are read from, the one that names it first.
     files: Vec<PathBuf>,
     /// Held while they are read.
     watched: Mutex<Watched>,
@@ -174,7 +174,7 @@ impl Shelved {
     fn read(source: Source, store: &Store) -> Self {
         let files = match &source {
             Source::Files(pair) => vec![pair.chain.clone(), pair.key.clone()],
-            Source::Installed(slot) => vec![store.certificate_file(slot)],
+            Source::Installed(slot) => vec![store.certificate_file(slot), store.plan_file(slot)],
             Source::Test => ["test.pem", "test.key"]
                 .map(|name| store.folder().join(name))
                 .to_vec(),
@@ -360,7 +360,7 @@ impl Shelved {
             Ok(plan) => plan.as_ref().map_or(Origin::Imported, Origin::from),
             Err(fault) => {
                 tracing::error!(%fault, "nobody knows how this certificate is renewed");
-                Origin::Imported
+                Origin::Unknown
             }
         }
     }

@@ -315,6 +315,7 @@ pub(super) fn rows(certificate: &CertificateReport, table: &mut Table, session: 
         Origin::SelfSigned => "cert-origin-self-signed",
         Origin::Authority => "cert-origin-authority",
         Origin::Acme => "cert-origin-acme",
+        Origin::Unknown => "cert-origin-unknown",
     };
     let file = certificate.file.display();
     let place = format!("{file} ({})", session.say(origin, &[]));

@@ -216,7 +216,8 @@ fn one_certificate(certificate: &CertificateReport, findings: &mut Vec<Finding>)
                 &[("holder", holder)],
             ));
         }
-        Origin::Files | Origin::Imported | Origin::Authority | Origin::Acme => {}
+        // That an origin is not known is said of its renewal.
+        Origin::Files | Origin::Imported | Origin::Authority | Origin::Acme | Origin::Unknown => {}
     }
 }
 

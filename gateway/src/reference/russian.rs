@@ -457,8 +457,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("Where it lies.", "Где он лежит."),
     (
-        "How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`, `authority`, `acme`; the last two renew by themselves.",
-        "Откуда он взялся: `test` — тестовый, `files` — файлы из конфигурации, `imported` — загружен, `self-signed` — самоподписанный, `authority` — нашего центра сертификации, `acme`; последние два обновляются сами.",
+        "How it came to be served: `test`, `files` of the configuration, `imported`, `self-signed`; `authority` and `acme`, which renew by themselves; `unknown`, where `plan.json` cannot be read.",
+        "Откуда он взялся: `test` — тестовый, `files` — файлы из конфигурации, `imported` — загружен, `self-signed` — самоподписанный; `authority` — нашего центра сертификации и `acme` — эти продлеваются сами; `unknown` — неизвестно откуда: `plan.json` не читается.",
     ),
     (
         "Whose it is: its common name.",

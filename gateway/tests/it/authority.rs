@@ -144,8 +144,21 @@ fn what_cannot_be_read_of_a_renewal_is_told_until_the_certificate_is_made_anew()
     assert_eq!(shown[1]["renewal_fault"], Value::Null, "another slot's");
     assert_eq!(unread_by_doctor(&shop, Some(1)), 1);
 
+    eventually(DEADLINE, "nobody knows where it came from", || {
+        let shown = shop.done(&["cert", "show"]);
+        let origin = &shown[0]["certificates"][0]["origin"];
+        (origin == "unknown").then_some(())
+    });
+    let shown = shop.gateway.command(&["status"]).stdout;
+    assert!(shown.contains("происхождение неизвестно"), "{shown}");
+
     // Without names nobody knows for which ones it was.
-    assert_eq!(shop.refused(&["cert", "authority"]), "cert-store");
+    let refused = shop.gateway.command(&["cert", "authority"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for part in ["plan.json", "cert authority --name"] {
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
+    assert_eq!(shop.refused(&["cert", "authority"]), "cert-plan-damaged");
     shop.done(&["cert", "authority", "--name", "gate.example.ru"]);
     assert_eq!(told(&shop), Value::Null);
     assert_eq!(unread_by_doctor(&shop, Some(0)), 0);

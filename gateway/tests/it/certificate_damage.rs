@@ -59,7 +59,7 @@ fn a_damaged_plan_does_not_keep_the_authority_from_whom_names_its_names() {
     let plan = shop.house.data().join("tls/server/plan.json");
     fs::write(&plan, "{").unwrap();
     // Which names there were is not known any more.
-    let told = shop.refuses(&["authority"], "", "cert-store");
+    let told = shop.refuses(&["authority"], "", "cert-plan-damaged");
     assert!(told["message"].as_str().unwrap().contains("plan.json"));
     let made = shop.cert(&["authority", "--name", "gate.example.ru"], "");
     assert_eq!(made["certificates"][0]["names"][0], "gate.example.ru");

@@ -58,9 +58,14 @@ impl Speaker {
             StoreError::File { file, source } => self.disk(file, source),
             _ => None,
         };
-        disk.unwrap_or_else(|| {
-            let cause = certificates::store_words(fault, self.0);
-            self.refuse("store", &[("cause", &cause)])
+        disk.unwrap_or_else(|| match fault {
+            StoreError::Plan { file, .. } => {
+                self.refuse("plan-damaged", &[("file", &file.display().to_string())])
+            }
+            _ => {
+                let cause = certificates::store_words(fault, self.0);
+                self.refuse("store", &[("cause", &cause)])
+            }
         })
     }
 
@@ -153,7 +158,7 @@ mod tests {
     use super::*;
 
     /// Those that are not of a certificate itself.
-    const OTHERS: [&str; 26] = [
+    const OTHERS: [&str; 27] = [
         "authority-damaged",
         "beside-renewed",
         "disk-denied",
@@ -163,6 +168,7 @@ mod tests {
         "no-such-request",
         "nothing",
         "one-key",
+        "plan-damaged",
         "store",
         "too-many-requests",
         "two-keys",

@@ -253,6 +253,37 @@ fn what_is_installed_takes_precedence_and_steps_back_only_when_it_is_removed_on_
 }
 
 #[test]
+fn the_origin_of_what_is_installed_is_unknown_while_its_plan_cannot_be_read() {
+    let folder = tempdir().unwrap();
+    let store = Store::new(folder.path().join("tls"));
+    let made = store.test().unwrap();
+    store
+        .install(&Slot::Server, &made, &Plan::Imported)
+        .unwrap();
+    let shelf = Shelf::new(store.clone());
+    let choice = shelf.default(None);
+    let looks = || [shelf.look(), shelf.look()].contains(&true);
+    let plan = store.plan_file(&Slot::Server);
+    let whole = fs::read(&plan).unwrap();
+    for (written, origin) in [
+        (&b"{"[..], Origin::Unknown),
+        (&*whole, Origin::Imported),
+        (b"", Origin::Unknown),
+    ] {
+        fs::write(&plan, written).unwrap();
+        assert!(looks());
+        let served = choice.served().unwrap();
+        assert_eq!(served.origin, origin);
+        assert_eq!(served.certificate.thumbprint(), made.thumbprint());
+        assert_eq!(choice.fault(), None);
+    }
+    // One that was put there by hand has none.
+    fs::remove_file(&plan).unwrap();
+    assert!(looks());
+    assert_eq!(choice.served().unwrap().origin, Origin::Imported);
+}
+
+#[test]
 fn one_pair_is_read_once_for_all_and_forgotten_with_its_last_port() {
     let Bench {
         shelf,
