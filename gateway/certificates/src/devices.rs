@@ -108,6 +108,14 @@ impl Trust {
         self.devices.get(serial).map(|one| &*one.name)
     }
 
+    /// How many of them do not stand in `newer`: revoked ones do.
+    #[must_use]
+    pub fn missing_in(&self, newer: &Self) -> usize {
+        let serials = self.devices.keys();
+        let missing = serials.filter(|serial| !newer.devices.contains_key(*serial));
+        missing.count()
+    }
+
     /// Whether a certificate that was in force at `before` has come to its end by `now`.
     #[must_use]
     pub fn has_ended_since(&self, before: i64, now: i64) -> bool {

@@ -77,6 +77,13 @@ impl World {
         }
         let trust = Arc::new(trust);
         let before = self.shared.trust.swap(Arc::clone(&trust));
+        let devices = before.missing_in(&trust);
+        if trust.fault.is_none() && devices > 0 {
+            tracing::error!(
+                devices,
+                "devices are gone from the list and are let in no longer"
+            );
+        }
         self.shared.reconsider_connections();
         // Ports ask for certificates of the root that there was when their contexts were made.
         if before.root != trust.root

@@ -570,3 +570,50 @@ fn a_damaged_list_of_devices_is_told_by_its_name_and_lets_nobody_in() {
         Answered(200)
     );
 }
+
+#[test]
+fn a_removed_list_of_devices_lets_nobody_in_who_was_revoked_and_in_the_end_nobody_at_all() {
+    let shop = Shop::open();
+    let [good, revoked] = ["TSD 1", "TSD 2"].map(|name| shop.device(name));
+    shop.done(&["cert", "device", "revoke", "TSD 2"]);
+    let list = shop.house.front.data.join("tls/authority/devices.json");
+    let kept = fs::read(&list).unwrap();
+    let visits = |shop: &Shop| {
+        let visit = |pem: &Path| shop.visit(shop.at("required"), "/", Some(pem), &[]);
+        [&good, &revoked].map(|pem| visit(pem))
+    };
+    let nobody = [Alert("revoked"), Alert("revoked")];
+    fs::remove_file(&list).unwrap();
+    let before = [Answered(200), Alert("revoked")];
+    assert_eq!(visits(&shop), before, "what was read before holds");
+
+    // There is no certificate of its name any more, and then it opens nothing.
+    let dial = Dial::tls_blindly(shop.at("required"));
+    let mut open = dial.showing(&good).open();
+    assert_eq!(open.http("GET", "/", &[], b"").status(), 200);
+    let refused = shop.house.command(&["cert", "device", "revoke", "TSD 1"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(open.ends_silently().unwrap());
+    assert_eq!(visits(&shop), nobody);
+    shop.house.logged(&["gone from the list", r#""devices":2"#]);
+
+    let new = shop.device("TSD 3");
+    let visit = shop.visit(shop.at("required"), "/", Some(&new), &[]);
+    assert_eq!(visit, Answered(200));
+    assert_eq!(visits(&shop), nobody);
+
+    fs::write(&list, kept).unwrap();
+    shop.done(&["cert", "device", "revoke", "TSD 1"]);
+    fs::remove_file(&list).unwrap();
+    let Shop {
+        house,
+        folder,
+        upstream,
+    } = shop;
+    let shop = Shop {
+        house: house.killed_and_started_again(),
+        folder,
+        upstream,
+    };
+    assert_eq!(visits(&shop), nobody);
+}

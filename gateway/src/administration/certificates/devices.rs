@@ -141,21 +141,23 @@ impl Administration {
     ) -> Result<Vec<DeviceReport>, Refused> {
         let (authority, speaker) = (self.world.authority(), Speaker(language));
         let _one_change = self.world.installing.lock().await;
+        let which = revocation.which.trim().to_owned();
+        let of = which.clone();
         let revoked = blocking(move || {
-            let which = revocation.which.trim();
-            let revoked = authority.revoke_devices(which);
+            let revoked = authority.revoke_devices(&of);
             let revoked = revoked.map_err(|fault| speaker.authority(&fault))?;
-            if revoked.is_empty() {
-                return Err(speaker.refuse("no-such-device", &[("name", which)]));
-            }
             for device in &revoked {
                 let Device { name, serial, .. } = device;
                 tracing::warn!(target: "security", device = name, serial, "device certificate revoked");
             }
-            Ok(revoked.into_iter().map(DeviceReport::from).collect())
+            Ok(revoked)
         })
         .await?;
+        // Also when none was found: one that is gone from the list on disk is let in no longer.
         self.world.trust_changed().await;
-        Ok(revoked)
+        if revoked.is_empty() {
+            return Err(speaker.refuse("no-such-device", &[("name", &which)]));
+        }
+        Ok(revoked.into_iter().map(DeviceReport::from).collect())
     }
 }
