@@ -145,6 +145,7 @@ fn field(name: &str, kind: &str, owner: &str) -> Value {
 }
 
 /// Everything that goes into a new database, with its secrets made and hashed already.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Template {
     pub(crate) database: DatabaseId,
     pub(crate) index_key: String,
