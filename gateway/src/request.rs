@@ -1,12 +1,14 @@
 //! The way of one connection and its requests, top to bottom.
 //!
-//! [`opening`]: PROXY header → address admitted → first byte → TLS. Then, for every request: head →
-//! route ([`routed`]) → lists → login endpoints answered here → authenticate → authorise →
-//! forward. This file calls the decisions in that order and takes none itself; what they decide lies in
+//! [`opening`]: PROXY header → address admitted → first byte → TLS. Then, for every request: [`head`]
+//! → route ([`routed`]) → lists ([`standing`]) → login endpoints answered here → authenticate →
+//! authorise → forward. This file calls the decisions in that order and takes none itself; what they decide lies in
 //! `gateway-policy`, what they know in `shared`. Nothing before [`forward`] needs pingora.
 
+mod head;
 mod opening;
 mod routed;
+mod standing;
 
 use std::{
     mem,
@@ -16,17 +18,15 @@ use std::{
     time::Duration,
 };
 
-use backend_types::{ClientCertificates, DatabaseId, Mode, PrintAuthentication, Role};
+use backend_types::{ClientCertificates, Mode, PrintAuthentication, Role};
 use bytes::{BufMut, BytesMut};
 use gateway_certificates::validity;
 use gateway_policy::{
     ClientAddr,
-    admit::Verdict,
     chunks::Chunks,
-    head::{self, Framing, Head, HeadFault, Version},
+    head::{Framing, Head, HeadFault},
     identity::Authorization,
     ports::Holder,
-    proxy_protocol::client_by_forwarded_for,
     refusal::Refusal,
     route::split_database,
 };
@@ -37,20 +37,22 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use self::routed::Routed;
+use self::{
+    head::{Request, is_read, read_head},
+    routed::Routed,
+};
 use crate::{
     access_log::Entry,
     answer::{Answer, Asked},
     body::Body,
     certificate_page,
     compress::Packing,
-    connections::{Entered, Scope, Standing},
+    connections::{Entered, Standing},
     directory::{Authentication, Database, Upstream},
     forward::{self, Forward, Target},
     handshake::Failed,
     listeners::{Listener, Serving},
-    login::{self, AcceptedHere, Ask, Caller, Origin, Proven, Shown, UpstreamAttempt},
-    messages::Language,
+    login::{self, AcceptedHere, Ask, Caller, Proven, Shown, UpstreamAttempt},
     page,
     shared::Shared,
     stream::{ClientStream, Remaining},
@@ -255,20 +257,7 @@ impl Connection {
                 return None;
             }
         };
-        let mut request = Request {
-            id: self.shared().request_id(),
-            client: self.client_of(&head),
-            language: text_of(&head, "accept-language")
-                .map_or(self.shared().language(), |header| {
-                    Language::accepted(Some(header), self.shared().language())
-                }),
-            sent_bearer: head.header("authorization").is_some_and(is_bearer),
-            asked: asked(&head),
-            entry: Entry::new(received),
-        };
-        request
-            .entry
-            .asked(&request.id, request.client, head.method(), head.path());
+        let mut request = self.request(&head, received);
         let remaining = match head.framing() {
             _ if head.upgrade_websocket() => Remaining::Tunnel,
             Framing::None => Remaining::Bytes(0),
@@ -534,52 +523,6 @@ impl Connection {
         })
     }
 
-    /// Whom this port would not have let in without the proxy that names him.
-    fn is_refused(&self, client: ClientAddr) -> bool {
-        let scope = Scope::of(&self.listener.holder);
-        let refused = self.shared().admit(client, &scope).is_blocked();
-        if refused {
-            let standing = Standing::new(client, scope);
-            self.entered.connection.stands_as(standing);
-        }
-        refused
-    }
-
-    /// On the server port, and behind a proxy that names its clients, the lists are asked on
-    /// every request; from then on a changed list judges the connection by this database.
-    fn judge_again(&self, database: &Database, client: ClientAddr) -> Verdict {
-        let standing = self.standing(&database.id, client);
-        let verdict = self.shared().admit(client, &standing.scope);
-        if self.entered.connection.standing() != standing {
-            self.entered.connection.stands_as(standing);
-        }
-        verdict
-    }
-
-    fn standing(&self, database: &DatabaseId, client: ClientAddr) -> Standing {
-        let mut standing = Standing::new(client, Scope::Database(database.clone()));
-        standing.device.clone_from(&self.device);
-        standing
-    }
-
-    fn origin(&self, database: &Database, request: &Request) -> Origin {
-        let scope = Scope::Database(database.id.clone());
-        Origin {
-            client: request.client,
-            exempt: self.shared().admit(request.client, &scope).is_exempt(),
-            request_id: request.id.clone(),
-        }
-    }
-
-    fn client_of(&self, head: &Head<'_>) -> ClientAddr {
-        if !self.trusted {
-            return self.client;
-        }
-        let settings = self.shared().settings.load();
-        let values = head.values("x-forwarded-for");
-        client_by_forwarded_for(&settings.trusted_proxies, self.client, values)
-    }
-
     async fn answer(
         &self,
         mut stream: Box<ClientStream>,
@@ -623,64 +566,5 @@ impl Connection {
             entry.client_gone(Some(answer.status));
         }
         self.shared().log(&entry);
-    }
-}
-
-/// What of a request outlives its head.
-struct Request {
-    id: String,
-    client: ClientAddr,
-    language: Language,
-    sent_bearer: bool,
-    asked: Asked,
-    entry: Entry,
-}
-
-fn is_bearer(authorization: &[u8]) -> bool {
-    authorization
-        .get(..7)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
-}
-
-fn asked(head: &Head<'_>) -> Asked {
-    Asked {
-        head_only: head.method() == "HEAD",
-        keep_alive: head.keep_alive(),
-        http_10: head.version() == Version::Http10,
-        body: match (head.framing(), head.expect_continue()) {
-            (Framing::None | Framing::Length(0), _) => Body::Read,
-            (framing, true) => Body::Awaited(framing),
-            (framing, false) => Body::Ahead(framing),
-        },
-    }
-}
-
-fn text_of<'a>(head: &Head<'a>, name: &str) -> Option<&'a str> {
-    head.header(name)
-        .and_then(|value| std::str::from_utf8(value).ok())
-}
-
-fn is_read(head: &Head<'_>) -> bool {
-    matches!(head.method(), "GET" | "HEAD")
-}
-
-/// Reads until the head is whole; `None`: the client left before.
-async fn read_head(
-    stream: &mut ClientStream,
-    bytes: &mut BytesMut,
-) -> Result<Option<usize>, HeadFault> {
-    let mut searched = 0;
-    loop {
-        if let Some(length) = head::find_end(bytes, searched)? {
-            return Ok(Some(length));
-        }
-        searched = bytes.len();
-        let room = (head::MAX_HEAD_BYTES + 4)
-            .saturating_sub(bytes.len())
-            .max(1);
-        match stream.read_more(bytes, room).await {
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(_) => {}
-        }
     }
 }
