@@ -99,6 +99,9 @@ pub(crate) struct Watched {
     /// elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trust: Option<String>,
+    /// Where `trust` is `missing`: whose certificate the chain lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
     /// What is not as it should be, in the asker's language.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) faults: Vec<String>,
@@ -186,6 +189,10 @@ impl Watchdog {
         Some(Watched {
             checked: certificates::day(seen.checked?),
             trust: seen.trust.as_ref().map(|trust| code(trust).to_owned()),
+            issuer: match seen.trust {
+                Some(Trust::Missing { issuer, .. }) => Some(issuer),
+                _ => None,
+            },
             faults: seen
                 .findings
                 .iter()

@@ -70,6 +70,15 @@ impl Gateway {
         })
     }
 
+    /// On a machine that knows these roots and no others.
+    #[must_use]
+    #[track_caller]
+    pub fn start_knowing(binary: &str, config: &Path, data: &Path, roots: &Path) -> Self {
+        Self::start_timed(binary, config, data, |command| {
+            command.env("SSL_CERT_FILE", roots);
+        })
+    }
+
     #[track_caller]
     fn start_timed(
         binary: &str,

@@ -1,7 +1,7 @@
 //! From facts to findings, in the order of a packet's way: ports, certificates, clocks, lists, files,
 //! what stands behind. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_config::Severity;
 
@@ -150,6 +150,8 @@ fn ports(facts: &Facts, report: &Report, findings: &mut Vec<Finding>) {
 }
 
 fn served(facts: &Facts, report: &Report, findings: &mut Vec<Finding>) {
+    // Perhaps of an intermediate, perhaps of a root that every terminal has.
+    let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for port in named_ports(report, facts.language) {
         let Some(watched) = &port.state.watched else {
             continue;
@@ -160,12 +162,18 @@ fn served(facts: &Facts, report: &Report, findings: &mut Vec<Finding>) {
             findings.push(Finding::said("served", Fault, &words));
         }
         if watched.faults.is_empty() {
-            let key = match watched.trust.as_deref() {
-                Some("missing") => "issuer-unknown",
-                _ => "served-good",
-            };
-            findings.push(Finding::new(key, Good, &[("port", label)]));
+            match &watched.issuer {
+                Some(issuer) => {
+                    let ports = unknown.entry(issuer.clone()).or_default();
+                    ports.push(label.to_owned());
+                }
+                None => findings.push(Finding::new("served-good", Good, &[("port", label)])),
+            }
         }
+    }
+    for (issuer, ports) in unknown {
+        let values = [("ports", &*ports.join(", ")), ("issuer", &issuer)];
+        findings.push(Finding::new("issuer-unknown", Remark, &values));
     }
 }
 

@@ -170,6 +170,9 @@ fn what_the_gateway_says_of_itself_is_weighed() {
     check(&files, "certificate-files", Fault, Grade::C);
     let served = facts(|report| report["databases"][0]["watched"]["faults"] = json!(["x"]));
     check(&served, "served", Fault, Grade::C);
+    let unknown = json!({"checked": "2026-11-24T12:00:00Z", "trust": "missing", "issuer": "Lower"});
+    let unknown = facts(move |report| report["databases"][0]["watched"] = unknown);
+    check(&unknown, "issuer-unknown", Remark, Grade::B);
     let closed = facts(|report| report["databases"][0]["reason"] = json!("busy"));
     check(&closed, "port-closed", Fault, Grade::C);
     let backend = json!({"revision": 1, "fault": "refused"});

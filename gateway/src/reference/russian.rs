@@ -488,6 +488,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Кто доверяет тому, что он отдаёт: `public` — все, кто знает публичные центры; `own` — у кого есть наш корневой сертификат; `itself` — кому дали сам сертификат; `missing` — у кого издатель есть из другого источника.",
     ),
     (
+        "Where `trust` is `missing`: whose certificate the chain lacks.",
+        "Если `trust` — `missing`: чьего сертификата нет в цепочке.",
+    ),
+    (
         "What is not as it should be, in the asker's language.",
         "Что не так, на языке того, кто спрашивает.",
     ),

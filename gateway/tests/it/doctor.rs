@@ -39,7 +39,10 @@ fn good(upstream: &str, hosts: &[&str]) -> (Plan, Gateway) {
     let mut plan = plan.with(database.with_users([ivan]));
     plan.front.server = (0, true);
     let yaml = plan.front.yaml().replacen("server:", &default, 1);
-    let gateway = Gateway::start(GATEWAY, plan.path(), &plan.front.data, &yaml);
+    let config = plan.path().join("gateway.yaml");
+    fs::write(&config, yaml).unwrap();
+    let data = &plan.front.data;
+    let gateway = Gateway::start_knowing(GATEWAY, &config, data, authority.file());
     (plan, gateway)
 }
 
@@ -165,12 +168,12 @@ fn without_a_gateway_the_files_are_checked_and_the_exit_code_is_3() {
 #[test]
 fn damaged_files_of_the_servers_certificate_are_named_while_the_pair_before_them_serves() {
     let upstream = RecordingUpstream::ok();
-    let (plan, house) = good(&upstream.url(), HERE);
+    let (_plan, house) = good(&upstream.url(), HERE);
     let fault = || house.status()["server"]["certificate_fault"].clone();
     assert!(fault().is_null(), "{}", fault());
-    let authority = Authority::new(plan.path());
-    let files = authority.issue_for("server", HERE, 300);
-    fs::write(&files.chain, "").unwrap();
+    let chain = house.status()["server"]["certificates"][0]["file"].clone();
+    let chain = chain.as_str().unwrap();
+    fs::write(chain, "").unwrap();
     eventually(DEADLINE, "status names the file", || {
         fault().as_str()?.contains("server").then_some(())
     });
@@ -179,6 +182,6 @@ fn damaged_files_of_the_servers_certificate_are_named_while_the_pair_before_them
     assert_eq!(server["certificates"].as_array().unwrap().len(), 1);
     assert_eq!(bad(&diagnosed(&house, 1)), ["certificate-files"]);
     let shown = house.command(&["cert", "show"]).stdout;
-    let (fault, pair) = (format!("✗ {}", files.chain.display()), "SHA-256");
+    let (fault, pair) = (format!("✗ {chain}"), "SHA-256");
     assert!(shown.contains(&fault) && shown.contains(pair), "{shown}");
 }

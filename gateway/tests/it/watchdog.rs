@@ -77,6 +77,7 @@ fn a_port_that_serves_what_it_should_is_said_to_and_our_own_probes_count_nowhere
     });
     let found = watched(&house);
     assert_eq!(found["trust"], "missing", "{found}");
+    assert_eq!(found["issuer"], "Test authority", "{found}");
     assert!(found["faults"].is_null(), "{found}");
     let told = house.command(&["status"]).stdout;
     assert!(told.contains("порт отдаёт то, что должен"), "{told}");
@@ -94,6 +95,12 @@ fn a_port_that_serves_what_it_should_is_said_to_and_our_own_probes_count_nowhere
         metrics.contains("port_faults{database=\"a\",port=\"data\"} 0"),
         "{metrics}"
     );
+    // Nothing tells an intermediate that was left out from a root that terminals have.
+    let told = house.command(&["doctor"]).stdout;
+    let mut lines = told.lines();
+    let remark = lines.find(|line| line.contains("«Test authority»"));
+    assert!(remark.unwrap().starts_with('!'), "{told}");
+    assert!(lines.next().unwrap().contains("gateway cert import"));
 }
 
 #[test]
