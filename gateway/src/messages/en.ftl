@@ -320,6 +320,7 @@ help = Security gateway in front of a Mobile SMARTS data server. Without a comma
 help-arg-data = Data folder of the gateway, by default the one in the configuration file; with run, in place of it
 help-arg-json = Answer in JSON
 help-arg-config = Configuration file; by default the installed one (/etc/smarts-gateway/gateway.yaml), without it config/gateway.yaml
+help-config = Configuration file for run, also where no command is named; no other command takes it
 help-arg-database = Id or name of the database
 help-arg-yes = Do not ask again
 help-run = Run the gateway (the same as without a command)
