@@ -322,10 +322,20 @@ fn a_devices_certificate_is_handed_out_once_listed_and_revoked() {
     let file = shop.elsewhere("tsd.p12");
     let to = file.to_str().unwrap();
     let add = ["cert", "device", "add", "ТСД 15", "--to", to];
-    assert_eq!(shop.refused(&add), "cert-no-root");
+    // Whoever brings the key of a root does not mean another one.
+    let key = shop.elsewhere("root.key");
+    fs::write(&key, "some key").unwrap();
+    let with_key = [&add[..], &["--root-key", key.to_str().unwrap()]].concat();
+    assert_eq!(shop.refused(&with_key), "cert-no-root");
     assert!(!file.exists(), "no file is left of what was refused");
-    shop.done(&["cert", "authority"]);
+    assert!(!shop.root.exists());
+
+    let before = shop.served();
     let added = shop.done(&add);
+    assert_eq!(added["notes"].as_array().unwrap().len(), 1, "{added}");
+    assert_eq!(shop.served(), before, "the root has come alone");
+    let locked = fs::read_to_string(shop.root.with_file_name("root.key")).unwrap();
+    assert!(locked.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     let serial = added["device"]["serial"].as_str().unwrap();
     assert_eq!(shop.refused(&add), "refused", "a file that is there stays");
 
@@ -360,6 +370,11 @@ fn a_devices_certificate_is_handed_out_once_listed_and_revoked() {
     ];
     let old_one = shop.done(&old_one);
     opened(&old, old_one["password"].as_str().unwrap());
+    assert_eq!(old_one["notes"], serde_json::json!([]));
+    // One root for devices and servers, also for those that know RSA alone.
+    let issued = shop.done(&["cert", "authority", "--key", "p256", "--key", "rsa2048"]);
+    assert_eq!(issued["root"]["made_now"], false);
+    assert_eq!(issued["notes"], serde_json::json!([]));
 
     let listed = shop.done(&["cert", "device", "list"]);
     assert_eq!(listed[0]["name"], "ТСД 15");

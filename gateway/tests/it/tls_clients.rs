@@ -42,6 +42,12 @@ impl Shop {
     }
 
     fn start(upstream: RecordingUpstream, start: impl FnOnce(Plan) -> House) -> Self {
+        let shop = Self::without_root(upstream, start);
+        shop.done(&["cert", "authority"]);
+        shop
+    }
+
+    fn without_root(upstream: RecordingUpstream, start: impl FnOnce(Plan) -> House) -> Self {
         let mut plan = Plan::new();
         plan.front.server = (0, true);
         for setting in ["off", "optional", "required"] {
@@ -52,13 +58,11 @@ impl Shop {
             });
         }
         let folder = plan.path().to_owned();
-        let shop = Self {
+        Self {
             house: start(plan),
             folder,
             upstream,
-        };
-        shop.done(&["cert", "authority"]);
-        shop
+        }
     }
 
     #[track_caller]
@@ -162,6 +166,33 @@ fn a_database_asks_for_a_certificate_of_our_root_as_it_is_set() {
         assert_eq!(visit("required", Some(&*stranger)), Alert("unknown ca"));
     }
     shop.house.logged(&["\"request\"", "\"device\":\"TSD 1\""]);
+}
+
+#[test]
+fn the_first_device_brings_the_root_with_it_and_comes_in_at_once() {
+    let shop = Shop::without_root(RecordingUpstream::ok(), Plan::start);
+    let visit = |database, pem| shop.visit(shop.at(database), "/", pem, &[]);
+    let served = || {
+        Dial::tls_blindly(shop.at("optional"))
+            .open()
+            .peer_thumbprint()
+    };
+    let before = served();
+    let mut early = Dial::tls_blindly(shop.at("optional")).open();
+    assert_eq!(visit("optional", None), Answered(200));
+    assert_eq!(visit("required", None), Alert("required"));
+
+    let device = shop.device("TSD 1");
+    for database in ["optional", "required"] {
+        assert_eq!(visit(database, Some(&*device)), Answered(200), "{database}");
+    }
+    assert_eq!(visit("optional", None), Answered(200));
+    assert_eq!(visit("required", None), Alert("required"));
+    let server = shop.house.server_address();
+    let at_server = shop.visit(server, "/required/x", Some(&*device), &[]);
+    assert_eq!(at_server, Answered(200));
+    assert_eq!(early.http("GET", "/", &[], b"").status(), 200);
+    assert_eq!(served(), before, "what is served stays");
 }
 
 #[test]

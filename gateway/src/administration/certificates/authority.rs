@@ -177,7 +177,6 @@ fn issued(
     }
     let machine = names::of_this_machine();
     let known = authority.root().map_err(fault)?;
-    let is_new = known.is_none();
     let permitted = known
         .as_ref()
         .map_or(&constraints, |root| &root.constraints);
@@ -191,17 +190,12 @@ fn issued(
     if !here && (key.is_none() || take_root_key) {
         return Err(fault(AuthorityError::KeyAway));
     }
-    let host = names::host_name().unwrap_or_else(|| "localhost".to_owned());
     let needs_rsa = rsa > 0;
     let kind = match needs_rsa {
         true => KeyKind::Rsa3072,
         false => KeyKind::P256,
     };
-    let root = authority.root_or_new(&host, &constraints, kind);
-    let root = root.map_err(fault)?;
-    if is_new {
-        tracing::warn!(target: "security", "the root of our own authority has been made");
-    }
+    let (root, is_new) = root_or_new(authority, &constraints, kind).map_err(fault)?;
     let key = key
         .as_ref()
         .map_or(RootKey::Kept, |key| RootKey::Given(key));
@@ -223,6 +217,21 @@ fn issued(
     }
     let report = root_report(authority, is_new).map_err(fault)?;
     Ok((certificate, Plan::Authority(wish), report, notes))
+}
+
+/// Whether it has been made now, too.
+pub(super) fn root_or_new(
+    authority: &Authority,
+    constraints: &[Constraint],
+    kind: KeyKind,
+) -> Result<(Root, bool), AuthorityError> {
+    let is_new = authority.root()?.is_none();
+    let host = names::host_name().unwrap_or_else(|| "localhost".to_owned());
+    let root = authority.root_or_new(&host, constraints, kind)?;
+    if is_new {
+        tracing::warn!(target: "security", "the root of our own authority has been made");
+    }
+    Ok((root, is_new))
 }
 
 fn root_report(authority: &Authority, made_now: bool) -> Result<RootReport, AuthorityError> {

@@ -2,13 +2,14 @@
 
 use backend_types::Language;
 use gateway_certificates::{
+    KeyKind,
     authority::{AuthorityError, RootKey},
     devices::{self, DEVICE_DAYS, Device, NAME_LIMIT, PfxFormat},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    authority::{days_left, decoded},
+    authority::{days_left, decoded, root_or_new},
     words::Speaker,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(crate) struct DeviceMade {
     pub(crate) device: DeviceReport,
     /// The PFX file, base64.
     pub(crate) pfx: String,
+    /// In the asker's language.
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,14 +108,15 @@ impl Administration {
         let _one_change = self.world.installing.lock().await;
         let made = blocking(move || {
             let fault = |fault| speaker.authority(&fault);
-            let root = authority.root().map_err(fault)?;
-            let root = root.ok_or_else(|| fault(AuthorityError::NoRoot))?;
-            let key = wish
-                .root_key
-                .as_deref()
-                .map(decoded)
-                .transpose()
-                .map_err(fault)?;
+            let key = wish.root_key.as_deref().map(decoded);
+            let key = key.transpose().map_err(fault)?;
+            // Whoever brings a key means a root that there was.
+            if key.is_some() && authority.root().map_err(fault)?.is_none() {
+                return Err(fault(AuthorityError::NoRoot));
+            }
+            // It is for ten years, and some devices know RSA alone.
+            let root = root_or_new(&authority, &[], KeyKind::Rsa3072);
+            let (root, is_new) = root.map_err(fault)?;
             let key = key
                 .as_ref()
                 .map_or(RootKey::Kept, |key| RootKey::Given(key));
@@ -123,9 +127,11 @@ impl Administration {
             let pfx = pfx.map_err(|cause| fault(cause.into()))?;
             let serial = &device.serial;
             tracing::info!(target: "security", device = name, serial, "device certificate issued");
+            let note = is_new.then(|| speaker.note("root-for-devices", &[]));
             Ok(DeviceMade {
                 device: device.into(),
                 pfx: openssl::base64::encode_block(&pfx),
+                notes: note.into_iter().collect(),
             })
         })
         .await?;

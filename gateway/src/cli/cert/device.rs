@@ -41,6 +41,7 @@ struct Added {
     device: DeviceReport,
     file: PathBuf,
     password: String,
+    notes: Vec<String>,
 }
 
 impl Device {
@@ -73,6 +74,7 @@ impl Device {
                     device: made.device,
                     file: to,
                     password: wish.password,
+                    notes: made.notes,
                 };
                 session.show(&added, |added| print_added(added, session))
             }
@@ -111,6 +113,9 @@ fn print_added(added: &Added, session: &Session) {
     out!("{}", session.say("device-added", &values));
     let password = Tone::Strong.paint(&added.password, session.colour);
     out!("{} {password}", session.say("device-password", &[]));
+    for note in &added.notes {
+        out!("! {note}");
+    }
 }
 
 fn print(devices: &[DeviceReport], session: &Session) {
