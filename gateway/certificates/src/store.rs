@@ -6,6 +6,7 @@
 //! tls/server/plan.json            how it came there and how it is renewed
 //! tls/server/request-ID.json      a signing request and its key, until it is answered
 //! tls/server/renewal.json         what has been tried to renew it, while that fails
+//! tls/server/replaced/N-….pem     imported ones that another has replaced, the last three
 //! tls/database-ID/…               the same for one database
 //! ```
 //!
@@ -31,6 +32,8 @@ use crate::{
     renewal::Attempts,
     validity::{self, DAY},
 };
+
+mod replaced;
 
 const CERTIFICATE: &str = "certificate.pem";
 const PLAN: &str = "plan.json";
@@ -143,14 +146,15 @@ impl Store {
         replace(&file, 0o600, &attempts)
     }
 
-    /// Replaces what the slot has. A full disk is found out before anything is. The plan goes first:
-    /// after a crash in between, the old certificate is renewed as the new plan says.
+    /// Replaces what the slot has; where that cannot be made again, says where it is kept. A full
+    /// disk is found out before anything is. The plan goes first: after a crash in between, the old
+    /// certificate is renewed as the new plan says.
     pub fn install(
         &self,
         slot: &Slot,
         certificate: &Certificate,
         plan: &Plan,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<PathBuf>, StoreError> {
         let mut pem = Zeroizing::new(Vec::new());
         for pair in certificate.pairs() {
             pem.extend_from_slice(&pair.to_pem()?);
@@ -160,11 +164,14 @@ impl Store {
             file: file.clone(),
             source,
         })?;
+        let replaced = self.keep_replaced(slot, Some(certificate))?;
         let plan = New::write(&file, 0o600, &plan)?;
         let pem = New::write(&pem_file, 0o600, &pem)?;
+        self.forget_oldest_replaced(slot)?;
         plan.keep()?;
         pem.keep()?;
-        self.remove_files(slot, &[RENEWAL])
+        self.remove_files(slot, &[RENEWAL])?;
+        Ok(replaced)
     }
 
     /// Whether anything of it is here, also a plan without its certificate.
@@ -176,9 +183,13 @@ impl Store {
             .any(|file| folder.join(file).exists())
     }
 
-    /// The slot has no certificate then; the default serves in its place.
-    pub fn remove(&self, slot: &Slot) -> Result<(), StoreError> {
-        self.remove_files(slot, &[CERTIFICATE, PLAN, RENEWAL])
+    /// The slot has no certificate then; the default serves in its place. As [`Store::install`],
+    /// says where it is kept.
+    pub fn remove(&self, slot: &Slot) -> Result<Option<PathBuf>, StoreError> {
+        let replaced = self.keep_replaced(slot, None)?;
+        self.forget_oldest_replaced(slot)?;
+        self.remove_files(slot, &[CERTIFICATE, PLAN, RENEWAL])?;
+        Ok(replaced)
     }
 
     fn remove_files(&self, slot: &Slot, names: &[&str]) -> Result<(), StoreError> {

@@ -205,9 +205,10 @@ impl Administration {
         })
         .await?;
         let installed = self.world.install(&slot, certificate, plan).await;
-        installed.map_err(|fault| speaker.install(fault))?;
-        self.changed(&slot, vec![speaker.note("made", &[])], language)
-            .await
+        let replaced = installed.map_err(|fault| speaker.install(fault))?;
+        let mut notes = vec![speaker.note("made", &[])];
+        notes.extend(speaker.replaced(&slot, replaced));
+        self.changed(&slot, notes, language).await
     }
 
     pub(super) async fn make_request(
@@ -274,13 +275,14 @@ impl Administration {
             return Err(speaker.refuse("nothing", &[]));
         }
         let removed = self.world.take_away(&slot).await;
-        removed.map_err(|fault| speaker.install(fault))?;
+        let replaced = removed.map_err(|fault| speaker.install(fault))?;
         let note = match slot {
             Slot::Server => "test-serves",
             Slot::Database(_) => "default-serves",
         };
-        self.changed(&slot, vec![speaker.note(note, &[])], language)
-            .await
+        let mut notes = vec![speaker.note(note, &[])];
+        notes.extend(speaker.replaced(&slot, replaced));
+        self.changed(&slot, notes, language).await
     }
 
     /// Where the configuration names the files of a slot's certificate, another one in the slot

@@ -362,24 +362,12 @@ fn private(data: &Path, file: &Path, config: Option<&Config>) -> Vec<Private> {
         (file.to_owned(), Kind::Configuration),
     ];
     let secret = |path: PathBuf| (path, Kind::Secret);
-    for folder in ["secrets", "tls", "tls/authority", "tls/server"] {
-        paths.extend(
-            files_of(&data.join(folder))
-                .into_iter()
-                .filter(|path| holds_secret(path))
-                .map(secret),
-        );
-    }
-    let slots = files_of(&data.join("tls"))
-        .into_iter()
-        .filter(|path| path.is_dir());
-    for slot in slots.filter(|slot| !slot.ends_with("authority") && !slot.ends_with("server")) {
-        paths.extend(
-            files_of(&slot)
-                .into_iter()
-                .filter(|path| holds_secret(path))
-                .map(secret),
-        );
+    let tls = data.join("tls");
+    let within = files_of(&tls).into_iter().filter(|path| path.is_dir());
+    let within = within.flat_map(|slot| [slot.join("replaced"), slot]);
+    for folder in [data.join("secrets"), tls].into_iter().chain(within) {
+        let files = files_of(&folder).into_iter();
+        paths.extend(files.filter(|path| holds_secret(path)).map(secret));
     }
     if let Some(config) = config {
         let pairs = config.certificate.iter().chain(&config.server.certificate);
@@ -425,11 +413,9 @@ fn files_of(folder: &Path) -> Vec<PathBuf> {
 /// Among the files of `tls`, those with a key.
 fn holds_secret(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let in_secrets = path
-        .parent()
-        .is_some_and(|folder| folder.ends_with("secrets"));
+    let folder = path.parent();
     path.is_file()
-        && (in_secrets
+        && (folder.is_some_and(|one| one.ends_with("secrets") || one.ends_with("replaced"))
             || name.ends_with(".key")
             || name == "certificate.pem"
             || name.starts_with("request-"))

@@ -1,7 +1,7 @@
 //! A certificate put into its slot, on disk and then in force, one at a time; and the devices that
 //! are let in, as they change.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use gateway_certificates::{
     Authority, Certificate, Plan, Slot, Store, StoreError, authority::AuthorityError,
@@ -34,13 +34,14 @@ impl World {
         Authority::of(&self.data_folder())
     }
 
-    /// In place of whatever the slot has; in force when this returns.
+    /// In place of whatever the slot has; in force when this returns. Says where the one before is
+    /// kept, if it is.
     pub(crate) async fn install(
         &self,
         slot: &Slot,
         certificate: Certificate,
         plan: Plan,
-    ) -> Result<(), InstallError> {
+    ) -> Result<Option<PathBuf>, InstallError> {
         let _one = self.installing.lock().await;
         self.put(slot, certificate, plan).await
     }
@@ -93,20 +94,21 @@ impl World {
         }
     }
 
-    /// For who holds [`World::installing`].
+    /// [`World::install`] for who holds [`World::installing`].
     pub(crate) async fn put(
         &self,
         slot: &Slot,
         certificate: Certificate,
         plan: Plan,
-    ) -> Result<(), InstallError> {
+    ) -> Result<Option<PathBuf>, InstallError> {
         let (store, its) = (self.certificate_store(), slot.clone());
         let thumbprint = certificate.thumbprints().join("+");
-        tokio::task::spawn_blocking(move || store.install(&its, &certificate, &plan)).await??;
+        let install = move || store.install(&its, &certificate, &plan);
+        let replaced = tokio::task::spawn_blocking(install).await??;
         tracing::info!(target: "security", %slot, thumbprint, "certificate installed");
         self.certificate_changed(slot).await?;
         self.renewals.look_again();
-        Ok(())
+        Ok(replaced)
     }
 
     /// On disk, or in force still though its files are gone.
@@ -114,15 +116,15 @@ impl World {
         self.certificate_store().has(slot) || self.shelf.has(slot)
     }
 
-    /// The default takes its place, and the test certificate that of the default. For who holds
-    /// [`World::installing`].
-    pub(crate) async fn take_away(&self, slot: &Slot) -> Result<(), InstallError> {
+    /// The default takes its place, and the test certificate that of the default. Says where it is
+    /// kept, if it is. For who holds [`World::installing`].
+    pub(crate) async fn take_away(&self, slot: &Slot) -> Result<Option<PathBuf>, InstallError> {
         let (store, its) = (self.certificate_store(), slot.clone());
-        tokio::task::spawn_blocking(move || store.remove(&its)).await??;
+        let replaced = tokio::task::spawn_blocking(move || store.remove(&its)).await??;
         tracing::info!(target: "security", %slot, "certificate removed");
         self.certificate_changed(slot).await?;
         self.renewals.look_again();
-        Ok(())
+        Ok(replaced)
     }
 
     /// The files that the configuration in force names for what a slot is for: with them, what the

@@ -807,9 +807,10 @@ cert-note-https-off = https is off for the database “{ $name }”: its ports s
 cert-note-server-apart = The server port itself shows another certificate: the configuration names its files (server.certificate). This one serves the databases without their own.
 cert-note-test-serves = The test certificate serves now. Terminals on the internet will not accept it.
 cert-note-default-serves = The server's certificate serves the database now.
+cert-note-replaced = The certificate before it is kept with its key (the last three are). To take it back: { $command }
 cert-note-root-made = A root certificate has been made. Install it once on every terminal: gateway cert page --to FILE makes a page with it and with instructions. Until it is installed, terminals do not connect.
-cert-note-root-not-rsa = The root has an ECDSA key, by which it signs the certificate with the RSA key too: terminals that know RSA alone (Windows CE) do not accept it. For those the root needs an RSA key: stop the gateway, move the folder tls/authority out of the data folder and give the command again, with --key p256 --key rsa2048; the new root has to be installed on every terminal.
 cert-note-root-for-devices = The root of our own authority has been made, its key lies encrypted on the server. What the server shows has not changed.
+cert-note-root-not-rsa = The root has an ECDSA key, by which it signs the certificate with the RSA key too: terminals that know RSA alone (Windows CE) do not accept it. For those the root needs an RSA key: stop the gateway, move the folder tls/authority out of the data folder and give the command again, with --key p256 --key rsa2048; the new root has to be installed on every terminal.
 cert-note-names-left-out = The root does not permit { $names }: they are not in the server's certificate.
 
 cert-refused-files = The certificate is set by files in the configuration ({ $file }: { $chain }), and those take precedence. Replace these files themselves, or take the lines named below out of the configuration and repeat the command. Nothing was changed.

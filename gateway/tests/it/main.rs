@@ -21,6 +21,7 @@ mod causes;
 mod certificate_damage;
 mod certificate_files;
 mod certificate_page;
+mod certificate_replaced;
 mod certificates;
 mod check;
 mod clients;

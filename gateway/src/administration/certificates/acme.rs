@@ -43,7 +43,7 @@ impl Administration {
             .world
             .install(&slot, certificate, Plan::Acme(wish))
             .await;
-        installed.map_err(|fault| speaker.install(fault))?;
+        let replaced = installed.map_err(|fault| speaker.install(fault))?;
         let values = [
             ("challenge", challenge.as_str()),
             ("public", &public),
@@ -51,6 +51,7 @@ impl Administration {
         ];
         let mut notes = vec![speaker.note("acme", &values)];
         notes.extend(self.without_effect(&slot, speaker));
+        notes.extend(speaker.replaced(&slot, replaced));
         self.changed(&slot, notes, language).await
     }
 }

@@ -80,9 +80,10 @@ impl Administration {
         let (of, take) = (slot.clone(), wish.take_root_key);
         let _one_change = self.world.installing.lock().await;
         let done = blocking(move || issued(&store, &authority, &of, wish, speaker));
-        let (certificate, plan, root, notes) = done.await?;
+        let (certificate, plan, root, mut notes) = done.await?;
         let installed = self.world.put(&slot, certificate, plan).await;
-        installed.map_err(|fault| speaker.install(fault))?;
+        let replaced = installed.map_err(|fault| speaker.install(fault))?;
+        notes.extend(speaker.replaced(&slot, replaced));
         self.world.trust_changed().await;
         let authority = self.world.authority();
         let root_key = blocking(move || {

@@ -61,7 +61,7 @@ impl Administration {
             .world
             .put(&slot, taken.certificate, Plan::Imported)
             .await;
-        installed.map_err(|fault| speaker.install(fault))?;
+        let replaced = installed.map_err(|fault| speaker.install(fault))?;
         let (store, of) = (self.world.certificate_store(), slot.clone());
         blocking(move || {
             for id in &taken.answers {
@@ -73,6 +73,7 @@ impl Administration {
         .await?;
         let mut notes = taken.notes;
         notes.extend(self.without_effect(&slot, speaker));
+        notes.extend(speaker.replaced(&slot, replaced));
         self.changed(&slot, notes, language).await
     }
 

@@ -2,11 +2,11 @@
 
 use std::{
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use backend_types::Language;
-use gateway_certificates::{Fault, Name, StoreError, judge::Note};
+use gateway_certificates::{Fault, Name, Slot, StoreError, judge::Note};
 use http::StatusCode;
 
 use crate::{administration::Refused, certificates, gateway::InstallError, messages};
@@ -84,6 +84,21 @@ impl Speaker {
             InstallError::Store(fault) => self.store(&fault),
             InstallError::Change(fault) => Refused::not_in_force(&fault.words(self.0), self.0),
         }
+    }
+
+    /// Where the certificate before is kept, and the command that brings it back: the roots at
+    /// which its chain may have ended were never stored.
+    pub(super) fn replaced(self, slot: &Slot, file: Option<PathBuf>) -> Option<String> {
+        let file = file?;
+        // The command is given in another folder than ours.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let place = match slot {
+            Slot::Server => "--server".to_owned(),
+            Slot::Database(id) => format!("--database {}", id.as_str()),
+        };
+        let file = file.display();
+        let command = format!("gateway cert import '{file}' {place} --chain-incomplete-ok");
+        Some(self.note("replaced", &[("command", &command)]))
     }
 
     pub(crate) fn judged(self, note: &Note) -> String {
