@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 use super::{DOCUMENT_NAME, Shop, java, json_of};
 
+/// Java's words for it, and ours.
+const TLS_1_0: (&str, &str) = ("TLSv1", "TLS 1.0");
+const TLS_1_2: (&str, &str) = ("TLSv1.2", "TLS 1.2");
+const SSL2_HELLO: (&str, &str) = ("SSLv2Hello,TLSv1", "TLS 1.0");
+
 const AES: (&str, &str) = ("TLS_RSA_WITH_AES_128_CBC_SHA", "AES128-SHA");
 const TRIPLE_DES: (&str, &str) = ("SSL_RSA_WITH_3DES_EDE_CBC_SHA", "DES-CBC3-SHA");
 
@@ -37,34 +42,46 @@ fn visit(shop: &Shop, protocols: &str, cipher: &str) -> Outcome {
     java::terminal_with(options, &trust, &base, &shop.name, &shop.password, None)
 }
 
-/// What handshakes agreed on, of the old device's version.
-fn agreed(shop: &Shop) -> Vec<Value> {
+fn tls_spoken(shop: &Shop) -> Value {
     let status = json_of(&shop.gateway, &["--json", "status", "a"]);
     let databases = status["databases"].as_array().unwrap();
     let a = databases.iter().find(|one| one["id"] == "a").unwrap();
-    let agreed = a["tls_spoken"]["agreed"].as_array().unwrap();
-    let old = agreed.iter().filter(|one| one["version"] == "TLS 1.0");
-    old.map(|one| one["cipher"].clone()).collect()
+    a["tls_spoken"].clone()
+}
+
+/// With which ciphers handshakes of this version ended.
+fn agreed(spoken: &Value, version: &str) -> Vec<Value> {
+    let agreed = spoken["agreed"].as_array().unwrap().iter();
+    let of_version = agreed.filter(|one| one["version"] == version);
+    of_version.map(|one| one["cipher"].clone()).collect()
 }
 
 #[track_caller]
-fn reads_the_document(shop: &Shop, protocols: &str, (cipher, as_we_say): (&str, &str)) {
+fn reads_the_document(
+    shop: &Shop,
+    (protocols, version): (&str, &str),
+    (cipher, as_we_say): (&str, &str),
+) {
     let outcome = visit(shop, protocols, cipher);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains(DOCUMENT_NAME), "{outcome:?}");
-    assert_eq!(agreed(shop), [json!(as_we_say)]);
+    let spoken = tls_spoken(shop);
+    assert_eq!(agreed(&spoken, version), [json!(as_we_say)], "{spoken}");
 }
 
 #[test]
 fn a_device_that_greets_in_the_format_of_ssl2_reads_a_document_where_it_is_whitelisted() {
-    const PROTOCOLS: &str = "SSLv2Hello,TLSv1";
     let shop = shop_for_old_devices();
-    reads_the_document(&shop, PROTOCOLS, AES);
+    reads_the_document(&shop, SSL2_HELLO, AES);
+    let spoken = tls_spoken(&shop);
+    let old = &spoken["old_clients"][0];
+    assert_eq!(old["address"], "127.0.0.1", "{spoken}");
+    assert_eq!(old["version"], "TLS 1.0", "{spoken}");
 
     let remove = ["list", "remove", "a", "whitelist", "127.0.0.1"];
     let outcome = shop.gateway.command(&remove);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let outcome = visit(&shop, PROTOCOLS, AES.0);
+    let outcome = visit(&shop, SSL2_HELLO.0, AES.0);
     assert!(outcome.stderr.contains("protocol_version"), "{outcome:?}");
     // That Java has greeted so indeed.
     let why = json_of(&shop.gateway, &["--json", "why", "127.0.0.1"]);
@@ -79,14 +96,19 @@ fn a_device_that_greets_in_the_format_of_ssl2_reads_a_document_where_it_is_white
 fn a_device_that_knows_3des_alone_reads_a_document_where_the_build_has_it() {
     let shop = shop_for_old_devices();
     if cfg!(feature = "triple-des") {
-        for protocols in ["TLSv1", "SSLv2Hello,TLSv1"] {
+        for protocols in [TLS_1_2, TLS_1_0, SSL2_HELLO] {
             reads_the_document(&shop, protocols, TRIPLE_DES);
         }
+        let spoken = tls_spoken(&shop);
+        assert_eq!(spoken["old_clients"][0]["version"], "TLS 1.0", "{spoken}");
     } else {
-        let outcome = visit(&shop, "TLSv1", TRIPLE_DES.0);
-        assert!(outcome.stderr.contains("handshake_failure"), "{outcome:?}");
-        let why = json_of(&shop.gateway, &["--json", "why", "127.0.0.1"]);
-        let failed = &why["handshakes_failed"][0];
-        assert_eq!(failed["reason"], "no-common-cipher", "{why}");
+        for (protocols, version) in [TLS_1_2, TLS_1_0] {
+            let outcome = visit(&shop, protocols, TRIPLE_DES.0);
+            assert!(outcome.stderr.contains("handshake_failure"), "{outcome:?}");
+            let why = json_of(&shop.gateway, &["--json", "why", "127.0.0.1"]);
+            let failed = &why["handshakes_failed"][0];
+            assert_eq!(failed["reason"], "no-common-cipher", "{why}");
+            assert_eq!(failed["offered"], version, "{why}");
+        }
     }
 }
