@@ -252,6 +252,7 @@ impl Shared {
         client: ClientAddr,
         listener: &Listener,
         agreed: Agreed,
+        level: Level,
     ) {
         let database = listener.holder.database();
         self.metrics.handshake_complete(database, agreed);
@@ -267,7 +268,8 @@ impl Shared {
                 all.databases.entry(id.clone()).or_default()
             }
         };
-        of.complete(client.into(), agreed, self.now());
+        let needs_old = level == Level::Old;
+        of.complete(client.into(), agreed, needs_old, self.now());
     }
 
     pub(crate) fn handshakes(&self) -> std::sync::MutexGuard<'_, PortHandshakes> {

@@ -1,4 +1,4 @@
-//! What complete handshakes agreed on, and which clients still need TLS that is broken: so that the
+//! What complete handshakes agreed on, and which clients still need profile `old`: so that the
 //! administrator knows when he may stop speaking it. Nothing is decided by it.
 
 use std::{
@@ -32,13 +32,15 @@ pub struct Handshakes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OldClient {
     pub version: TlsVersion,
+    pub cipher: &'static str,
     pub last_seen: Moment,
 }
 
 impl Handshakes {
-    pub fn complete(&mut self, client: ClientKey, agreed: Agreed, now: Moment) {
+    /// `needs_old`: no stricter profile would have agreed on it.
+    pub fn complete(&mut self, client: ClientKey, agreed: Agreed, needs_old: bool, now: Moment) {
         *self.counts.entry(agreed).or_insert(0) += 1;
-        if agreed.version >= TlsVersion::Tls12 {
+        if !needs_old {
             return;
         }
         if self.old.len() >= OLD_CLIENTS && !self.old.contains_key(&client) {
@@ -47,8 +49,12 @@ impl Handshakes {
                 self.old.remove(&longest_away);
             }
         }
-        let (version, last_seen) = (agreed.version, now);
-        self.old.insert(client, OldClient { version, last_seen });
+        let old = OldClient {
+            version: agreed.version,
+            cipher: agreed.cipher,
+            last_seen: now,
+        };
+        self.old.insert(client, old);
     }
 
     /// How often which way was agreed on, the most frequent first.
@@ -63,7 +69,7 @@ impl Handshakes {
         counts
     }
 
-    /// Who has spoken TLS 1.0 or 1.1 [`LATELY`], the last one first.
+    /// Who has needed profile `old` [`LATELY`], the last one first.
     #[must_use]
     pub fn old_clients(&self, now: Moment) -> Vec<(ClientKey, OldClient)> {
         let old = self.old.iter().map(|(client, old)| (*client, *old));
@@ -96,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_old_tls_is_named_for_thirty_days_and_nobody_else_is() {
+    fn who_needs_the_old_profile_is_named_for_thirty_days_and_nobody_else_is() {
         let mut handshakes = Handshakes::default();
-        handshakes.complete(client(1), agreed(TlsVersion::Tls12), START);
+        handshakes.complete(client(1), agreed(TlsVersion::Tls12), false, START);
         assert_eq!(handshakes.old_clients(START), []);
-        handshakes.complete(client(2), agreed(TlsVersion::Tls11), START);
+        handshakes.complete(client(2), agreed(TlsVersion::Tls12), true, START);
         let second = Duration::from_secs(1);
         let named = |now| {
             handshakes
@@ -119,9 +125,9 @@ mod tests {
         let many = u32::try_from(OLD_CLIENTS).unwrap();
         for number in 0..=many {
             let now = START.plus(Duration::from_secs(number.into()));
-            handshakes.complete(client(number), agreed(TlsVersion::Tls10), now);
+            handshakes.complete(client(number), agreed(TlsVersion::Tls10), true, now);
             // The first one comes again and again.
-            handshakes.complete(client(0), agreed(TlsVersion::Tls10), now);
+            handshakes.complete(client(0), agreed(TlsVersion::Tls10), true, now);
         }
         let old = handshakes.old_clients(START);
         assert_eq!(old.len(), OLD_CLIENTS);

@@ -118,9 +118,11 @@ fn spoken(
         let OldClientReport {
             address,
             version,
+            cipher,
             last_seen,
         } = client;
-        let words = format!("{address}  {version}  {}", session.moment(last_seen));
+        let moment = session.moment(last_seen);
+        let words = format!("{address}  {version}, {cipher}  {moment}");
         row("status-tls-old-client", words.into());
     }
     let old = matches!(profile, TlsProfile::Old | TlsProfile::OldForEveryone);

@@ -368,8 +368,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "О чём договорились в завершённых рукопожатиях; сначала самое частое.",
     ),
     (
-        "Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.",
-        "Кто за последние 30 дней говорил по TLS 1.0 или 1.1; сначала последний, не больше 64.",
+        "Who has needed profile `old` in the last 30 days, for TLS 1.0 or 1.1 or for its ciphers; the last one first, 64 at most.",
+        "Кому за последние 30 дней был нужен профиль `old`: ради TLS 1.0 или 1.1 или ради его шифров; сначала последний, не больше 64.",
     ),
     ("Version of TLS.", "Версия TLS."),
     (
@@ -385,6 +385,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "Version of TLS that it spoke last.",
         "Версия TLS, по которой он говорил в последний раз.",
+    ),
+    (
+        "Cipher suite that it spoke last, as OpenSSL calls it.",
+        "Набор шифров, которым он пользовался в последний раз, как его называет OpenSSL.",
     ),
     ("When that was, UTC.", "Когда это было, UTC."),
     (

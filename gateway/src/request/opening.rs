@@ -124,10 +124,10 @@ impl Connection {
             // The handshake was all that an ACME server came for.
             Ok(tls) if tls.ssl().selected_alpn_protocol() == Some(ACME_TLS) => None,
             Ok(tls) => {
-                let agreed = tls::agreed(tls.ssl());
+                let (agreed, level) = (tls::agreed(tls.ssl()), Level::of(tls.ssl()));
                 self.shared()
-                    .handshake_complete(self.client, &self.listener, agreed);
-                self.level = Some(Level::of(tls.ssl()));
+                    .handshake_complete(self.client, &self.listener, agreed, level);
+                self.level = Some(level);
                 self.device = tls::shown(tls.ssl());
                 if self.device.is_some() {
                     let connection = &self.entered.connection;

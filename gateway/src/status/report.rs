@@ -123,7 +123,8 @@ pub(crate) struct ServerReport {
 pub(crate) struct SpokenReport {
     /// What complete handshakes agreed on, the most frequent first.
     pub(crate) agreed: Vec<AgreedReport>,
-    /// Who has spoken TLS 1.0 or 1.1 in the last 30 days, the last one first; 64 at most.
+    /// Who has needed profile `old` in the last 30 days, for TLS 1.0 or 1.1 or for its ciphers; the
+    /// last one first, 64 at most.
     pub(crate) old_clients: Vec<OldClientReport>,
 }
 
@@ -147,6 +148,9 @@ pub(crate) struct OldClientReport {
     pub(crate) address: String,
     /// Version of TLS that it spoke last.
     pub(crate) version: String,
+    /// Cipher suite that it spoke last, as OpenSSL calls it.
+    #[serde(default)]
+    pub(crate) cipher: String,
     /// When that was, UTC.
     pub(crate) last_seen: String,
 }
@@ -164,6 +168,7 @@ impl SpokenReport {
         let old = old.map(|(client, old)| OldClientReport {
             address: client.to_string(),
             version: old.version.to_string(),
+            cipher: old.cipher.to_owned(),
             last_seen: why::utc(old.last_seen),
         });
         Self {

@@ -409,6 +409,8 @@ fn a_current_client_agrees_on_a_post_quantum_group_and_old_ones_are_named_until_
     // Debian's client knows nothing of ML-KEM, and one that prefers X25519 is asked for better.
     assert!(cipher(house.address("a"), "127.0.0.7", &["-tls1_3"]).is_some());
     assert!(cipher(house.address("a"), "127.0.0.8", &["-tls1_1"]).is_some());
+    let weak = ["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"];
+    assert!(cipher(house.address("a"), "127.0.0.9", &weak).is_some());
     let now = spoken(&house);
     let groups: Vec<_> = now["agreed"]
         .as_array()
@@ -416,20 +418,19 @@ fn a_current_client_agrees_on_a_post_quantum_group_and_old_ones_are_named_until_
         .iter()
         .map(|one| one["group"].clone())
         .collect();
-    assert_eq!(groups.len(), 3, "{now}");
+    assert_eq!(groups.len(), 4, "{now}");
     assert!(groups.contains(&json!("x25519")), "{now}");
     let old = now["old_clients"].as_array().unwrap();
-    assert_eq!(old.len(), 1, "{now}");
-    assert_eq!(
-        (&old[0]["address"], &old[0]["version"]),
-        (&json!("127.0.0.8"), &json!("TLS 1.1"))
-    );
+    let old: Vec<_> = old
+        .iter()
+        .map(|one| ["address", "version", "cipher"].map(|key| one[key].as_str().unwrap()))
+        .collect();
+    let aes = "ECDHE-RSA-AES128-SHA";
+    let by_version = ["127.0.0.8", "TLS 1.1", aes];
+    assert_eq!(old, [["127.0.0.9", "TLS 1.2", "AES128-SHA"], by_version]);
     let told = house.command(&["status"]);
-    assert!(
-        told.stdout.contains("127.0.0.8  TLS 1.1  "),
-        "{}",
-        told.stdout
-    );
+    let line = format!("127.0.0.8  TLS 1.1, {aes}  ");
+    assert!(told.stdout.contains(&line), "{}", told.stdout);
     assert!(
         !told.stdout.contains("никому с момента запуска"),
         "{}",
