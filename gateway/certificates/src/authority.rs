@@ -89,6 +89,8 @@ pub enum AuthorityError {
     Exists(Vec<Constraint>),
     #[error("{} exists without its certificate", .0.display())]
     Incomplete(PathBuf),
+    #[error("{} is gone, and the passphrase of its key is not", .0.display())]
+    Lost(PathBuf),
     #[error("the root's key has been moved away")]
     KeyAway,
     #[error("{}: the passphrase of the root's key is missing", .0.display())]
@@ -189,6 +191,11 @@ impl Authority {
     #[must_use]
     pub fn key_file(&self) -> PathBuf {
         self.folder.join("root.key")
+    }
+
+    /// There is none, and there was one: what it has signed may be out there.
+    pub fn is_lost(&self) -> Result<bool, AuthorityError> {
+        Ok(self.root()?.is_none() && self.read(&self.passphrase)?.is_some())
     }
 
     /// `None`: none has been made.

@@ -108,12 +108,30 @@ impl Trust {
         self.devices.get(serial).map(|one| &*one.name)
     }
 
-    /// How many of them do not stand in `newer`: revoked ones do.
+    /// Names of those that were in force and do not stand in `newer`: revoked ones do.
     #[must_use]
-    pub fn missing_in(&self, newer: &Self) -> usize {
-        let serials = self.devices.keys();
-        let missing = serials.filter(|serial| !newer.devices.contains_key(*serial));
-        missing.count()
+    pub fn missing_in(&self, newer: &Self, now: i64) -> Vec<&str> {
+        let mut missing: Vec<&str> = self
+            .devices
+            .values()
+            .filter(|one| one.is_in_force(now) && !newer.devices.contains_key(&one.serial))
+            .map(|one| &*one.name)
+            .collect();
+        missing.sort_unstable();
+        missing
+    }
+
+    /// Names of those that were revoked and are not in `newer`: it was put back from a copy.
+    #[must_use]
+    pub fn let_in_again_by(&self, newer: &Self, now: i64) -> Vec<&str> {
+        let mut again: Vec<&str> = self
+            .devices
+            .values()
+            .filter(|one| one.revoked.is_some() && newer.lets_in(&one.serial, now))
+            .map(|one| &*one.name)
+            .collect();
+        again.sort_unstable();
+        again
     }
 
     /// Whether a certificate that was in force at `before` has come to its end by `now`.

@@ -35,6 +35,8 @@ use crate::{
 
 mod replaced;
 
+pub use replaced::Replaced;
+
 const CERTIFICATE: &str = "certificate.pem";
 const PLAN: &str = "plan.json";
 const RENEWAL: &str = "renewal.json";
@@ -154,7 +156,7 @@ impl Store {
         slot: &Slot,
         certificate: &Certificate,
         plan: &Plan,
-    ) -> Result<Option<PathBuf>, StoreError> {
+    ) -> Result<Option<Replaced>, StoreError> {
         let mut pem = Zeroizing::new(Vec::new());
         for pair in certificate.pairs() {
             pem.extend_from_slice(&pair.to_pem()?);
@@ -167,9 +169,9 @@ impl Store {
         let replaced = self.keep_replaced(slot, Some(certificate))?;
         let plan = New::write(&file, 0o600, &plan)?;
         let pem = New::write(&pem_file, 0o600, &pem)?;
-        self.forget_oldest_replaced(slot)?;
         plan.keep()?;
         pem.keep()?;
+        self.forget_oldest_replaced(slot)?;
         self.remove_files(slot, &[RENEWAL])?;
         Ok(replaced)
     }
@@ -185,10 +187,10 @@ impl Store {
 
     /// The slot has no certificate then; the default serves in its place. As [`Store::install`],
     /// says where it is kept.
-    pub fn remove(&self, slot: &Slot) -> Result<Option<PathBuf>, StoreError> {
+    pub fn remove(&self, slot: &Slot) -> Result<Option<Replaced>, StoreError> {
         let replaced = self.keep_replaced(slot, None)?;
-        self.forget_oldest_replaced(slot)?;
         self.remove_files(slot, &[CERTIFICATE, PLAN, RENEWAL])?;
+        self.forget_oldest_replaced(slot)?;
         Ok(replaced)
     }
 

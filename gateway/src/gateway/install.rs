@@ -1,11 +1,11 @@
 //! A certificate put into its slot, on disk and then in force, one at a time; and the devices that
 //! are let in, as they change.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use gateway_certificates::{
     Authority, Certificate, Plan, Slot, Store, StoreError, authority::AuthorityError,
-    devices::Trust,
+    devices::Trust, store::Replaced, validity,
 };
 use gateway_config::CertificatePair;
 
@@ -41,7 +41,7 @@ impl World {
         slot: &Slot,
         certificate: Certificate,
         plan: Plan,
-    ) -> Result<Option<PathBuf>, InstallError> {
+    ) -> Result<Option<Replaced>, InstallError> {
         let _one = self.installing.lock().await;
         self.put(slot, certificate, plan).await
     }
@@ -78,11 +78,19 @@ impl World {
         }
         let trust = Arc::new(trust);
         let before = self.shared.trust.swap(Arc::clone(&trust));
-        let devices = before.missing_in(&trust);
-        if trust.fault.is_none() && devices > 0 {
+        let now = validity::now();
+        let gone = before.missing_in(&trust, now).join(", ");
+        if trust.fault.is_none() && !gone.is_empty() {
             tracing::error!(
-                devices,
+                devices = gone,
                 "devices are gone from the list and are let in no longer"
+            );
+        }
+        let again = before.let_in_again_by(&trust, now).join(", ");
+        if !again.is_empty() {
+            tracing::error!(
+                devices = again,
+                "revoked devices are let in again: the list was put back from a copy"
             );
         }
         self.shared.reconsider_connections();
@@ -100,7 +108,7 @@ impl World {
         slot: &Slot,
         certificate: Certificate,
         plan: Plan,
-    ) -> Result<Option<PathBuf>, InstallError> {
+    ) -> Result<Option<Replaced>, InstallError> {
         let (store, its) = (self.certificate_store(), slot.clone());
         let thumbprint = certificate.thumbprints().join("+");
         let install = move || store.install(&its, &certificate, &plan);
@@ -118,7 +126,7 @@ impl World {
 
     /// The default takes its place, and the test certificate that of the default. Says where it is
     /// kept, if it is. For who holds [`World::installing`].
-    pub(crate) async fn take_away(&self, slot: &Slot) -> Result<Option<PathBuf>, InstallError> {
+    pub(crate) async fn take_away(&self, slot: &Slot) -> Result<Option<Replaced>, InstallError> {
         let (store, its) = (self.certificate_store(), slot.clone());
         let replaced = tokio::task::spawn_blocking(move || store.remove(&its)).await??;
         tracing::info!(target: "security", %slot, "certificate removed");

@@ -376,6 +376,17 @@ fn a_devices_certificate_is_handed_out_once_listed_and_revoked() {
     assert_eq!(issued["root"]["made_now"], false);
     assert_eq!(issued["notes"], serde_json::json!([]));
 
+    // A root that is lost is not made anew for a device.
+    let folder = shop.root.parent().unwrap();
+    let away = shop.elsewhere("authority");
+    fs::rename(folder, &away).unwrap();
+    let none = shop.elsewhere("none.p12");
+    let another = ["cert", "device", "add", "ТСД 16", "--to"];
+    let another = [&another[..], &[none.to_str().unwrap()]].concat();
+    assert_eq!(shop.refused(&another), "cert-root-lost");
+    assert!(!none.exists() && !folder.exists());
+    fs::rename(&away, folder).unwrap();
+
     let listed = shop.done(&["cert", "device", "list"]);
     assert_eq!(listed[0]["name"], "ТСД 15");
     assert!(listed[0].get("revoked").is_none());

@@ -7,20 +7,30 @@ use std::{
 };
 
 use super::{Store, StoreError, failed, read, replace};
-use crate::{Certificate, Plan, Slot};
+use crate::{Certificate, Plan, Slot, validity};
 
 const FOLDER: &str = "replaced";
+/// In place of the beginning of a thumbprint.
+const DAMAGED: &str = "damaged";
 /// Of a slot; the oldest goes.
 const MOST: usize = 3;
 
+/// What another has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub file: PathBuf,
+    /// It is whole and its time is now: it can be imported again.
+    pub in_force: bool,
+}
+
 impl Store {
     /// A copy of what the slot has, on disk when this returns; `None`: there is nothing to lose in
-    /// favour of `next`. It is the file, whatever is wrong with it.
+    /// favour of `next`. Whatever is wrong with the certificate, if only the file can be read.
     pub(super) fn keep_replaced(
         &self,
         slot: &Slot,
         next: Option<&Certificate>,
-    ) -> Result<Option<PathBuf>, StoreError> {
+    ) -> Result<Option<Replaced>, StoreError> {
         // A plan that cannot be read may have been an imported one's.
         if let Ok(Some(Plan::SelfSigned(_) | Plan::Authority(_) | Plan::Acme(_))) = self.plan(slot)
         {
@@ -29,8 +39,16 @@ impl Store {
         let file = self.certificate_file(slot);
         let bytes = match read(&file) {
             Ok(bytes) => bytes,
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(failed(&file, source)),
+            Err(fault) => {
+                return match fault.kind() {
+                    io::ErrorKind::NotFound => Ok(None),
+                    // No file, or none that was ever ours: that must not stop who mends it.
+                    io::ErrorKind::IsADirectory
+                    | io::ErrorKind::FileTooLarge
+                    | io::ErrorKind::Other => Ok(None),
+                    _ => Err(failed(&file, fault)),
+                };
+            }
         };
         let now = self.load(slot).ok().flatten();
         if let (Some(now), Some(next)) = (&now, next) {
@@ -42,7 +60,7 @@ impl Store {
         let main = now.as_ref().and_then(Certificate::main);
         // As `cert show` begins it for each port.
         let name = main.and_then(|pair| pair.thumbprint_sha256().get(..16));
-        let name = name.unwrap_or("damaged");
+        let name = name.unwrap_or(DAMAGED);
         let kept = self.replaced(slot)?;
         let number = kept
             .first()
@@ -60,10 +78,18 @@ impl Store {
         let its = self.slot_folder(slot);
         let synced = fs::File::open(&its).and_then(|its| its.sync_all());
         synced.map_err(|source| failed(&its, source))?;
-        Ok(Some(copy))
+        let time = validity::now();
+        let in_force = now.is_some_and(|now| {
+            let mut of_all = now.pairs().iter().map(|pair| pair.validity());
+            of_all.all(|its| its.has_begun(time) && !its.has_ended(time))
+        });
+        Ok(Some(Replaced {
+            file: copy,
+            in_force,
+        }))
     }
 
-    /// When nothing stands in the way of the change any more.
+    /// When the change is on disk: one of them may have been what it was made of.
     pub(super) fn forget_oldest_replaced(&self, slot: &Slot) -> Result<(), StoreError> {
         for (_, file) in self.replaced(slot)?.into_iter().skip(MOST) {
             fs::remove_file(&file).map_err(|source| failed(&file, source))?;
@@ -84,8 +110,10 @@ impl Store {
             let entry = entry.map_err(|source| failed(&folder, source))?;
             let name = entry.file_name();
             let number = name.to_str().and_then(|name| {
-                let (number, _) = name.strip_suffix(".pem")?.split_once('-')?;
-                number.parse().ok()
+                let (number, name) = name.strip_suffix(".pem")?.split_once('-')?;
+                let thumbprint =
+                    name.len() == 16 && name.bytes().all(|one| one.is_ascii_hexdigit());
+                (thumbprint || name == DAMAGED).then(|| number.parse().ok())?
             });
             found.extend(number.map(|number| (number, entry.path())));
         }
@@ -132,7 +160,8 @@ mod tests {
         for (place, one) in all.iter().enumerate() {
             let replaced = store.install(&Slot::Server, one, &Plan::Imported).unwrap();
             assert_eq!(replaced.is_some(), place > 0);
-            if let Some(file) = replaced {
+            if let Some(Replaced { file, in_force }) = replaced {
+                assert!(in_force);
                 assert_eq!(fs::read(&file).unwrap(), pem(&all[place - 1]));
                 let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
                 assert_eq!(mode(&file), 0o600);
@@ -174,17 +203,51 @@ mod tests {
         fs::write(&plan, "{").unwrap();
         store.install(&slot, &made(), &Plan::Imported).unwrap();
         fs::write(&file, "half a key").unwrap();
-        store.remove(&slot).unwrap();
+        let replaced = store.remove(&slot).unwrap();
+        assert!(!replaced.unwrap().in_force);
         assert_eq!(kept(&store), [b"half a key".to_vec(), pem(&one)]);
+        // What is too large was never ours, and stands in nobody's way.
+        fs::write(&file, vec![b' '; 2 << 20]).unwrap();
+        assert_eq!(store.remove(&slot).unwrap(), None);
+        // Nor is what somebody else has put there.
+        let other = store.slot_folder(&slot).join("replaced/2024-before.pem");
+        fs::write(&other, "mine").unwrap();
+        for one in [(); 5].map(|()| made()) {
+            store.install(&slot, &one, &Plan::Imported).unwrap();
+        }
+        assert_eq!((kept(&store).len(), other.exists()), (3, true));
     }
 
-    /// The plan of the next one is in its place, its certificate is not.
+    #[test]
+    fn the_oldest_goes_only_when_what_was_made_of_it_is_on_disk() {
+        let (_folder, store) = store();
+        let (slot, [first, second, third, fourth]) = (Slot::Server, [(); 4].map(|()| made()));
+        for one in [&first, &second, &third, &fourth] {
+            store.install(&slot, one, &Plan::Imported).unwrap();
+        }
+        // The first is taken back, and cannot be put in its place.
+        let plan = store.plan_file(&slot);
+        fs::remove_file(&plan).unwrap();
+        fs::create_dir(&plan).unwrap();
+        assert!(store.install(&slot, &first, &Plan::Imported).is_err());
+        assert!(kept(&store).contains(&pem(&first)));
+        fs::remove_dir(&plan).unwrap();
+        store.install(&slot, &first, &Plan::Imported).unwrap();
+        assert_eq!(kept(&store), [&fourth, &third, &second].map(pem));
+    }
+
     #[test]
     fn a_kill_between_two_steps_loses_nothing() {
         let (_folder, store) = store();
         let (slot, one, next) = (Slot::Server, made(), made());
         store.install(&slot, &one, &Plan::Imported).unwrap();
         store.keep_replaced(&slot, Some(&next)).unwrap();
+        // The plan of the next one may be in its place already.
+        let plan = serde_json::to_vec(&Plan::Authority(Wish {
+            names: Vec::new(),
+            keys: vec![KeyKind::P256],
+        }));
+        fs::write(store.plan_file(&slot), plan.unwrap()).unwrap();
         assert_eq!(kept(&store), [pem(&one)]);
         assert_eq!(fs::read(store.certificate_file(&slot)).unwrap(), pem(&one));
         // Once more, from the beginning.

@@ -288,6 +288,9 @@ impl Speaker {
                 "root-incomplete",
                 vec![("folder", folder.display().to_string())],
             ),
+            AuthorityError::Lost(folder) => {
+                ("root-lost", vec![("folder", folder.display().to_string())])
+            }
             AuthorityError::KeyAway => ("root-key-away", Vec::new()),
             AuthorityError::NoPassphrase(file) => {
                 ("no-passphrase", vec![("file", file.display().to_string())])

@@ -110,6 +110,9 @@ impl Administration {
             let fault = |fault| speaker.authority(&fault);
             let key = wish.root_key.as_deref().map(decoded);
             let key = key.transpose().map_err(fault)?;
+            if authority.is_lost().map_err(fault)? {
+                return Err(fault(AuthorityError::Lost(authority.folder().to_owned())));
+            }
             // Whoever brings a key means a root that there was.
             if key.is_some() && authority.root().map_err(fault)?.is_none() {
                 return Err(fault(AuthorityError::NoRoot));
@@ -134,9 +137,12 @@ impl Administration {
                 notes: note.into_iter().collect(),
             })
         })
-        .await?;
-        self.world.trust_changed().await;
-        Ok(made)
+        .await;
+        // Also when only the root was made.
+        if made.is_ok() || self.world.shared.trust.load().root.is_none() {
+            self.world.trust_changed().await;
+        }
+        made
     }
 
     /// In force for open connections when this returns.
@@ -158,9 +164,10 @@ impl Administration {
             }
             Ok(revoked)
         })
-        .await?;
-        // Also when none was found: one that is gone from the list on disk is let in no longer.
+        .await;
+        // Also when none was found, or the list cannot be read: whoever was meant is not let in.
         self.world.trust_changed().await;
+        let revoked = revoked?;
         if revoked.is_empty() {
             return Err(speaker.refuse("no-such-device", &[("name", &which)]));
         }

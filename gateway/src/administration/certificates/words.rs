@@ -2,11 +2,11 @@
 
 use std::{
     io::{self, ErrorKind},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use backend_types::Language;
-use gateway_certificates::{Fault, Name, Slot, StoreError, judge::Note};
+use gateway_certificates::{Fault, Name, Slot, StoreError, judge::Note, store::Replaced};
 use http::StatusCode;
 
 use crate::{administration::Refused, certificates, gateway::InstallError, messages};
@@ -86,17 +86,23 @@ impl Speaker {
         }
     }
 
-    /// Where the certificate before is kept, and the command that brings it back: the roots at
-    /// which its chain may have ended were never stored.
-    pub(super) fn replaced(self, slot: &Slot, file: Option<PathBuf>) -> Option<String> {
-        let file = file?;
+    /// Where the certificate before is kept, and the command that brings it back, if one does: the
+    /// roots at which its chain may have ended were never stored.
+    pub(super) fn replaced(self, slot: &Slot, replaced: Option<Replaced>) -> Option<String> {
+        let Replaced { file, in_force } = replaced?;
         // The command is given in another folder than ours.
         let file = std::path::absolute(&file).unwrap_or(file);
         let place = match slot {
             Slot::Server => "--server".to_owned(),
             Slot::Database(id) => format!("--database {}", id.as_str()),
         };
-        let file = file.display();
+        if !in_force {
+            return Some(self.note(
+                "replaced-unusable",
+                &[("file", &file.display().to_string())],
+            ));
+        }
+        let file = file.display().to_string().replace('\'', r"'\''");
         let command = format!("gateway cert import '{file}' {place} --chain-incomplete-ok");
         Some(self.note("replaced", &[("command", &command)]))
     }
@@ -173,7 +179,7 @@ mod tests {
     use super::*;
 
     /// Those that are not of a certificate itself.
-    const OTHERS: [&str; 27] = [
+    const OTHERS: [&str; 28] = [
         "authority-damaged",
         "beside-renewed",
         "disk-denied",
@@ -191,6 +197,7 @@ mod tests {
         "root-exists",
         "root-exists-for",
         "root-incomplete",
+        "root-lost",
         "root-key-away",
         "no-passphrase",
         "wrong-root-key",
