@@ -176,9 +176,14 @@ fn is_surprise(text: &str) -> bool {
     let numeric = text.trim_start_matches(['+', '-']);
     let number = numeric.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && (numeric.replace('_', "").parse::<f64>().is_ok()
-            || ["0x", "0o", "0b"]
+            || [("0x", 16), ("0o", 8), ("0b", 2)]
                 .iter()
-                .any(|prefix| numeric.starts_with(prefix))
+                .any(|(prefix, radix)| {
+                    let digits = numeric.strip_prefix(prefix);
+                    digits.is_some_and(|digits| {
+                        digits.chars().all(|c| c == '_' || c.is_digit(*radix))
+                    })
+                })
             || [".inf", ".nan"].contains(&numeric.to_lowercase().as_str()));
     number || words.contains(&text.to_lowercase().as_str())
 }

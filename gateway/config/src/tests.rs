@@ -127,6 +127,9 @@ const CASES: &[Case] = &[
     ),
     ("name: Иванов", "name: no", &[("21:15", "needs-quotes")]),
     ("name: Иванов", "name: 0123", &[("21:15", "needs-quotes")]),
+    ("name: Иванов", "name: 0b1_01", &[("21:15", "needs-quotes")]),
+    ("name: Иванов", "name: 0x1F", &[("21:15", "needs-quotes")]),
+    ("name: Иванов", "name: -0o17", &[("21:15", "needs-quotes")]),
     ("id: \"1\"", "id: 1", &[("20:13", "needs-quotes")]),
     ("name: Иванов", "name: \"\"", &[("21:15", "empty")]),
     (
@@ -637,6 +640,19 @@ fn a_password_that_everybody_tries_first_is_told_by_its_index() {
     assert_eq!(ids_with(GOOD), ["not-an-index-key"]);
     write(&"7".repeat(64), 0o644);
     assert_eq!(ids_with(GOOD), ["secret-readable"]);
+}
+
+/// Of 256 indexes one begins like a binary number.
+#[test]
+fn a_blind_index_needs_no_quotes_however_it_begins() {
+    for begins in ["0b5c", "0b", "0e1f", "12e3"] {
+        let index = format!("{begins}{}", "c".repeat(64 - begins.len()));
+        assert_eq!(
+            ids(&GOOD.replace(&"a".repeat(64), &index)),
+            ids(GOOD),
+            "{index}"
+        );
+    }
 }
 
 #[test]
