@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     house::{House, Plan},
-    tls::ssl2_hello,
+    tls::{install, ssl2_hello},
 };
 
 /// A database `a` over https, whose certificate names one host and one address.
@@ -183,6 +183,33 @@ fn a_device_that_dials_an_address_which_the_certificate_lacks_is_told_so() {
     let address = ["-noservername", "-verify_ip", "127.0.0.1"];
     let strict = ["-CAfile", visited.root(), "-verify_return_error"];
     let _refused = visited.s_client("127.0.9.1", &[&address[..], &strict].concat());
+    visited.logged("127.0.9.1", "name-mismatch", &[]);
+}
+
+#[test]
+fn of_two_certificates_side_by_side_the_one_that_was_shown_is_judged() {
+    let upstream = RecordingUpstream::ok();
+    let plan = Plan::new();
+    let authority = Authority::new(plan.path());
+    let with_address = authority.issue("with", &["gate.example", "127.0.0.1"]);
+    let without = authority.issue_rsa("without", &["gate.example"]);
+    install(&plan.front.data, &[&with_address, &without]);
+    let database = Database {
+        https: true,
+        ..Database::new("a", upstream.url())
+    };
+    let visited = Visited {
+        house: plan.with(database).start(),
+        authority,
+        _upstream: upstream,
+    };
+    let address = ["-noservername", "-verify_ip", "127.0.0.1"];
+    let strict = ["-CAfile", visited.root(), "-verify_return_error"];
+    let asks = [&address[..], &strict].concat();
+    let good = visited.s_client("127.0.9.2", &asks);
+    assert!(good.stdout.contains("Verification: OK"), "{good:?}");
+    let rsa = ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"];
+    let _refused = visited.s_client("127.0.9.1", &[&asks[..], &rsa].concat());
     visited.logged("127.0.9.1", "name-mismatch", &[]);
 }
 

@@ -58,7 +58,7 @@ fn database(id: &str, upstream: &RecordingUpstream, tls: &'static str) -> Databa
 }
 
 /// Into the server's slot, side by side.
-fn install(data: &Path, all: &[&Issued]) {
+pub(crate) fn install(data: &Path, all: &[&Issued]) {
     let folder = data.join("tls/server");
     fs::create_dir_all(&folder).unwrap();
     let mut pem = Vec::new();
