@@ -47,6 +47,13 @@ impl Shop {
         shop
     }
 
+    fn killed_and_started_again(self) -> Self {
+        Self {
+            house: self.house.killed_and_started_again(),
+            ..self
+        }
+    }
+
     fn without_root(upstream: RecordingUpstream, start: impl FnOnce(Plan) -> House) -> Self {
         let mut plan = Plan::new();
         plan.front.server = (0, true);
@@ -570,16 +577,7 @@ fn a_damaged_list_of_devices_is_told_by_its_name_and_lets_nobody_in() {
     let refused = shop.house.command(&["cert", "device", "revoke", "TSD 1"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert_eq!(visit(), Alert("revoked"), "whoever was meant is out");
-    let Shop {
-        house,
-        folder,
-        upstream,
-    } = shop;
-    let shop = Shop {
-        house: house.killed_and_started_again(),
-        folder,
-        upstream,
-    };
+    let shop = shop.killed_and_started_again();
     assert_eq!(
         shop.visit(shop.at("required"), "/", Some(&good), &[]),
         Alert("revoked")
@@ -647,15 +645,6 @@ fn a_removed_list_of_devices_lets_nobody_in_who_was_revoked_and_in_the_end_nobod
     fs::write(&list, kept).unwrap();
     shop.done(&["cert", "device", "revoke", "TSD 1"]);
     fs::remove_file(&list).unwrap();
-    let Shop {
-        house,
-        folder,
-        upstream,
-    } = shop;
-    let shop = Shop {
-        house: house.killed_and_started_again(),
-        folder,
-        upstream,
-    };
+    let shop = shop.killed_and_started_again();
     assert_eq!(visits(&shop), nobody);
 }
